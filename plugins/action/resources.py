@@ -1,0 +1,217 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import itertools
+import os
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.template import generate_ansible_template_vars, trust_as_template
+
+from ..module_utils._plan.host import POLICY_RC_D, POLICY_RC_D_MARK
+from ..module_utils._plan.prediction import RESULT_KEY, unknown_text
+from ..plugin_utils._plan import KINDS, Change, Packages, PlanError, Read, Resource, Seen, Step, compute, query, real_after
+from ..plugin_utils._predicting import HostAction
+
+_ITEM_KEYS = {"when", "loop"}
+_POLICY = f"#!/bin/sh\n# {POLICY_RC_D_MARK}\nexit 101\n"
+
+
+class ActionModule(HostAction):
+    """plan = desired - observed, from one read; check mode returns the plan, a real run executes it and reads back."""
+
+    @classmethod
+    def finalize_task_arg(cls, name: str, value: t.Any, templar: t.Any, context: t.Any) -> t.Any:
+        # the list stays raw: each resource is templated with its own loop item, and only when its condition holds
+        return value if name == "list" and isinstance(value, list) else super().finalize_task_arg(name, value, templar, context)
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        unexpected = set(self._task.args) - {"list", "confirm"}
+        if unexpected or "list" not in self._task.args:
+            raise AnsibleActionFail(f"resources: expected are list and confirm, got {', '.join(sorted(self._task.args)) or 'nothing'}.")
+        self._origins: list[t.Any] = []
+        resources = self._resources(self._task.args["list"])
+        wanted = query(resources)
+        seen = self._observe(wanted)
+        changes = self._compute(resources, seen)
+        self._probe([url for c in changes if hasattr(c.resource, "urls") for url in c.resource.urls()])
+        predictions = [c.as_prediction() for c in changes]
+        if self._task.check_mode:
+            self._ledger.add(self._host, {thing for c in changes for thing in c.resource.brings()})
+        elif changes:
+            self._apply(changes)
+            transaction = [name for c in changes for name in c.after.get("packages", {})]
+            seen = self._observe({**wanted, "packages": [*wanted["packages"], *transaction], "simulate": {}})
+            self._check(resources, changes, {**seen, "simulation": None})
+            predictions = [{**p, "after": real_after(c, seen)} for p, c in zip(predictions, changes)]
+        result.update(changed=bool(changes), values=self._values(resources, seen), diff=[_diff(c) for c in changes])
+        result[RESULT_KEY] = predictions
+        return result
+
+    # -- desired
+
+    def _resources(self, items: t.Any) -> list[Resource]:
+        out: list[Resource] = []
+        for raw in items:
+            kinds = [k for k in raw if k not in _ITEM_KEYS] if isinstance(raw, dict) else []
+            if len(kinds) != 1 or kinds[0] not in KINDS:
+                expected = ", ".join(sorted(KINDS))
+                raise AnsibleActionFail(f"Each resource is expected to have one kind of {expected}, with when and loop beside it; got {raw!r}.", obj=raw)
+            loop = self._templar.template(raw["loop"]) if "loop" in raw else [None]
+            for item in loop:
+                templar = self._templar
+                if "loop" in raw:
+                    templar = templar.copy_with_new_env(available_variables={**self._vars, "item": item})
+                if "when" in raw and not self._holds(templar, raw["when"]):
+                    continue
+                out.append(self._resource(kinds[0], templar, raw[kinds[0]], len(out)))
+                self._origins.append(raw[kinds[0]])
+        return out
+
+    @staticmethod
+    def _holds(templar: t.Any, when: t.Any) -> bool:
+        return all(templar.evaluate_conditional(c) for c in (when if isinstance(when, list) else [when]))
+
+    def _resource(self, kind: str, templar: t.Any, raw: t.Any, index: int) -> Resource:
+        cls = KINDS[kind]
+        checked = ArgumentSpecValidator(cls.spec).validate(templar.template(raw))
+        if checked.error_messages:
+            raise AnsibleActionFail(f"{kind}: {' '.join(checked.error_messages)}", obj=raw)
+        args = checked.validated_parameters
+        try:
+            if kind == "file":
+                args["content"] = self._content(templar, args, raw)
+            return cls(args, index)
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc), obj=raw) from exc
+
+    def _content(self, templar: t.Any, args: dict[str, t.Any], raw: t.Any) -> str:
+        given = [k for k in ("content", "template", "source") if args.get(k) is not None]
+        if len(given) != 1:
+            raise AnsibleActionFail(f"file {args['path']}: one of content, template, source is expected, got {', '.join(given) or 'none'}.", obj=raw)
+        if given == ["content"]:
+            return str(args["content"])
+        folder = "templates" if given == ["template"] else "files"
+        found = self._find_needle(folder, args[given[0]])
+        text = self._loader.get_text_file_contents(found)
+        if folder == "files":
+            return str(text)
+        variables = {**templar.available_variables, **generate_ansible_template_vars(args["template"], found)}
+        roots = [os.path.dirname(found), *(os.path.join(p, "templates") for p in self._vars.get("ansible_search_path", []))]
+        rendering = templar.copy_with_new_env(searchpath=roots, available_variables=variables)
+        return str(rendering.template(trust_as_template(text), escape_backslashes=False, overrides={"trim_blocks": True}))
+
+    # -- observed, planned
+
+    def _observe(self, wanted: dict[str, t.Any]) -> Seen:
+        return self._read("gpulab.expansion.resources_info", wanted)
+
+    def _compute(self, resources: list[Resource], seen: Seen) -> list[Change]:
+        pending = self._ledger.pending(self._host) if self._task.check_mode else set()
+        confirmed = self._templar.template(self._task.args.get("confirm") or [])
+        try:
+            return compute(resources, seen, pending, confirmed)
+        except PlanError as exc:
+            raise AnsibleActionFail(f"{self._host}: {exc}", obj=self._origins[exc.index] if self._origins else None) from exc
+
+    def _probe(self, urls: list[str]) -> None:
+        """A mirror that is down stops the run before anything is changed, also the dry run."""
+        for url, said in (self._observe({"urls": urls})["urls"] if urls else {}).items():
+            if said:
+                raise AnsibleActionFail(f"{self._host}: {_without_password(url)} is expected to answer, but: {said}. Set the role's mirror variable, or mend the mirror.")
+
+    # -- real run
+
+    def _apply(self, changes: list[Change]) -> None:
+        steps = [(c, s) for c in changes for s in c.steps]
+        for module, group in itertools.groupby(steps, lambda pair: pair[1].module):
+            members = list(group)
+            if module == "write":
+                self._execute(members[0][0], "gpulab.expansion.file_set", {"entries": [dict(s.args) for c, s in members]})
+            else:
+                for change, step in members:
+                    self._step(change, step)
+
+    def _step(self, change: Change, step: Step) -> None:
+        if step.module == "packages":
+            self._install(change, step.args)
+        else:
+            self._execute(change, step.module, dict(step.args))
+
+    def _install(self, change: Change, args: t.Mapping[str, t.Any]) -> None:
+        """Packages come without starting their services: the unit resources do that, with the lab's configuration in place."""
+        forbid = args["policy_rc_d"] != "foreign"
+        if forbid:
+            entry = {"path": POLICY_RC_D, "type": "file", "content": _POLICY, "owner": "root", "group": "root", "mode": "0755"}
+            self._execute(change, "gpulab.expansion.file_set", {"entries": [entry]})
+        try:
+            if args["interrupted"]:
+                self._execute(change, "ansible.builtin.command", {"argv": ["dpkg", "--configure", "-a", "--force-confold"]})
+            self._execute(
+                change,
+                "ansible.builtin.apt",
+                {"name": list(change.resource.args["names"]), "update_cache": True, "install_recommends": False, "state": "present"},
+            )
+        finally:
+            if forbid:
+                self._execute(change, "ansible.builtin.file", {"path": POLICY_RC_D, "state": "absent"})
+
+    def _execute(self, change: Change, module: str, args: dict[str, t.Any]) -> None:
+        done = self._execute_module(module_name=module, module_args=args, task_vars=self._vars)
+        if done.get("failed"):
+            said = done.get("msg") or done.get("stderr") or done.get("module_stderr") or "it gave no reason"
+            raise AnsibleActionFail(
+                f"{self._host}: {change.resource.kind} {change.resource.key}: {module} failed: {said}", obj=self._origins[change.resource.index]
+            )
+
+    def _check(self, resources: list[Resource], changes: list[Change], seen: Seen) -> None:
+        """Applied is what reads back as planned, and a package has brought what the role says it brings."""
+        for change in changes:
+            missing = change.resource.missing(seen)
+            if missing:
+                raise AnsibleActionFail(
+                    f"{self._host}: {change.resource.kind} {change.resource.key}: expected after the run are {', '.join(missing)}, but they are not there. "
+                    "Correct what it brings.",
+                    obj=self._origins[change.resource.index],
+                )
+        left = self._compute(resources, seen)
+        if left:
+            named = "; ".join(f"{c.resource.kind} {c.resource.key} ({', '.join(c.after)})" for c in left)
+            raise AnsibleActionFail(f"{self._host}: after the run nothing is expected to differ, but these still do: {named}.")
+
+    # -- told
+
+    def _values(self, resources: list[Resource], seen: Seen) -> dict[str, str]:
+        return {r.key: seen["contents"].get(r.key, unknown_text("generated", r.key)) for r in resources if isinstance(r, Read)}
+
+
+def _without_password(url: str) -> str:
+    scheme, sep, rest = url.partition("://")
+    return f"{scheme}{sep}{rest.rpartition('@')[2]}"
+
+
+def _diff(change: Change) -> dict[str, str]:
+    title = f"{change.resource.kind} {change.resource.key}"
+    header = f"{title}  ({'; '.join(change.impact)})" if change.impact else title
+    if isinstance(change.resource, Packages):
+        before, after = "", change.text[1] if change.text else ""
+    elif change.text and "sha256" in change.after:
+        before, after = change.text
+    else:
+        before, after = _as_text(change.before or {}), _as_text(change.after)
+    return {"before_header": title, "after_header": header, "before": before, "after": after}
+
+
+def _as_text(tree: t.Mapping[str, t.Any]) -> str:
+    lines = []
+    for name, value in tree.items():
+        if isinstance(value, dict) and "__unknown__" in value:
+            value = f"(known after apply: {value['__unknown__']})"
+        lines.append(f"{name}: {value}\n")
+    return "".join(lines)

@@ -1,0 +1,87 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: resources
+short_description: Bring packages, repositories, files, users, units and more to a desired state, with a truthful dry run
+version_added: 0.1.0
+author: The gpulab.expansion authors (@gpulab)
+description:
+  - Compares everything a role wants on a host with what one reading finds there, and gets a plan.
+  - In check mode the plan is the result, and the host is left alone. A real run executes the same plan through
+    ordinary modules, reads the host again, and fails unless nothing is left to change.
+  - Packages are installed without starting their services; a C(unit) resource starts them.
+  - A file that a running unit read at its start, and that was written later, means a restart, also when the run that
+    wrote it was interrupted. So there is no handler to lose.
+  - What a dry run cannot know (a generated key, an assigned number, a time, a secret) is told as unknown, with the reason.
+extends_documentation_fragment:
+  - gpulab.expansion.attributes
+  - gpulab.expansion.attributes.predicting
+options:
+  list:
+    description:
+      - The resources, in the order in which they are applied. Each is a dictionary of one kind and its options, with
+        C(when) and C(loop) (variable C(item)) beside it if needed.
+      - "C(packages): C(names); C(brings) with C(units), C(users), C(paths), which later resources count on and which is
+        checked after the installation. One per list."
+      - "C(repository): C(name), C(uri), C(suite), C(components), C(signed_by) (ASCII-armoured key), a deb822 source."
+      - "C(directory): C(path), C(owner), C(group), C(mode)."
+      - "C(file): C(path), C(owner), C(group), C(mode), one of C(content), C(template), C(source); C(secret) hides its content
+        and digest."
+      - "C(download): C(url), C(sha256), C(path), C(owner), C(group), C(mode)."
+      - "C(user): a system user with a group of its name: C(name), C(home), C(shell), C(comment), C(create_home)."
+      - "C(python_env): C(path), C(requirements) (each C(name==version)), C(index_url)."
+      - "C(ssh_key): an Ed25519 key pair: C(path), C(comment)."
+      - "C(read): C(path), whose text is returned in RV(values)."
+      - "C(unit): C(name), C(state) (V(started) or V(stopped)), C(enabled), C(restarted_by) (paths)."
+    type: list
+    elements: dict
+    required: true
+  confirm:
+    description: Names of packages that may be upgraded or removed although running jobs or containers depend on them.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Serve time
+  gpulab.expansion.resources:
+    list:
+      - packages:
+          names: [chrony]
+          brings: {units: [chrony.service], users: [_chrony], paths: [/etc/chrony]}
+      - file: {path: /etc/chrony/chrony.conf, template: chrony.conf.j2, mode: "0644"}
+      - unit: {name: chrony.service, state: started, enabled: true, restarted_by: [/etc/chrony/chrony.conf]}
+
+- name: Give each project a directory
+  gpulab.expansion.resources:
+    list:
+      - directory: {path: "/srv/{{ item }}", mode: "0750"}
+        loop: "{{ projects }}"
+        when: projects_enabled
+"""
+
+RETURN = r"""
+gpulab_prediction:
+  description:
+    - One record for each resource that differs, with C(kind), C(key), C(before), C(after), C(impact).
+    - After a real run C(after) holds what was read back.
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - kind: unit
+      key: chrony.service
+      before:
+      after: {active: active, enabled: enabled, since: {__unknown__: time}}
+      impact: []
+values:
+  description: Text by path, for each C(read). In a dry run it may be a marker for a value known only after the real run.
+  returned: always
+  type: dict
+"""

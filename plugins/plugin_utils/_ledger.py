@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What this run has predicted and not done: the dry run's memory, shared by all hosts, plays and workers.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+
+A file in ansible-core's per-run temporary directory is seen by every fork of one ansible-playbook and by nobody
+else, and is gone at its end. Facts would enter the fact cache and be lost by delegation (docs/adr/0001).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import typing as t
+
+Thing = t.Tuple[str, str]  # (kind, name): package, unit, user, path, repository, engine
+
+
+class Ledger:
+    """C(directory) is C(ansible.constants.DEFAULT_LOCAL_TMP); tests give their own."""
+
+    def __init__(self, directory: str) -> None:
+        self._path = os.path.join(directory, "gpulab-pending.jsonl")
+
+    def add(self, host: str, things: t.Iterable[Thing]) -> None:
+        """Record that a later task of this run may count on C(things) on C(host)."""
+        lines = [json.dumps([host, kind, name]) + "\n" for kind, name in things]
+        if not lines:
+            return
+        with open(self._path, "a", encoding="utf-8") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            handle.writelines(lines)
+
+    def pending(self, host: str) -> set[Thing]:
+        """All that is pending on C(host)."""
+        try:
+            with open(self._path, encoding="utf-8") as handle:
+                fcntl.flock(handle, fcntl.LOCK_SH)
+                rows = [json.loads(line) for line in handle]
+        except FileNotFoundError:
+            return set()
+        return {(kind, name) for where, kind, name in rows if where == host}
