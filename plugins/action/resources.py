@@ -17,6 +17,7 @@ from ..module_utils._plan.prediction import RESULT_KEY, unknown_text
 from ..plugin_utils._plan import KINDS, Change, Packages, PlanError, Read, Resource, Seen, Step, compute, query, real_after
 from ..plugin_utils._predicting import HostAction
 
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _ITEM_KEYS = {"when", "loop"}
 _POLICY = f"#!/bin/sh\n# {POLICY_RC_D_MARK}\nexit 101\n"
 
@@ -98,7 +99,10 @@ class ActionModule(HostAction):
         if given == ["content"]:
             return str(args["content"])
         folder = "templates" if given == ["template"] else "files"
-        found = self._find_needle(folder, args[given[0]])
+        if args[given[0]].startswith("plugins/"):
+            found = os.path.join(_ROOT, args[given[0]])  # a program on the host that reads what a module reads
+        else:
+            found = self._find_needle(folder, args[given[0]])
         text = self._loader.get_text_file_contents(found)
         if folder == "files":
             return str(text)

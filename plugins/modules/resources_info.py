@@ -83,6 +83,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that has predicted a change of something asked for, else V(present).
+  returned: always
+  type: str
+  sample: present
 packages:
   description: Installed version by package name; none when it is not installed.
   returned: always

@@ -1,0 +1,19 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ..plugin_utils._predicting import PredictingAction
+
+
+class ActionModule(PredictingAction):
+    """Before the run has installed the library, a reading is pending."""
+
+    def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
+        return {("path", str(args.get("python_env")))}
+
+    def predict(self, args: dict[str, t.Any]) -> None:
+        return None

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a GPU reading is. Pure: no NVML, no I/O.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+Names follow NVML, https://docs.nvidia.com/deploy/nvml-api/ (values are in the units of the field names).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+NOT_SUPPORTED = "not supported"  # the GPU does not have it, as a GeForce has no ECC
+UNREADABLE = "unreadable"  # the GPU has it, but the driver gave an error
+
+# nvmlClocksEventReasons*, by bit
+THROTTLE_REASONS = {
+    0x1: "gpu_idle",
+    0x2: "applications_clocks_setting",
+    0x4: "sw_power_cap",
+    0x8: "hw_slowdown",
+    0x10: "sync_boost",
+    0x20: "sw_thermal_slowdown",
+    0x40: "hw_thermal_slowdown",
+    0x80: "hw_power_brake_slowdown",
+    0x100: "display_clock_setting",
+}
+
+
+def throttle_reasons(mask: int) -> list[str]:
+    """The set bits of C(mask) by name; a bit without a name as C(bit_N)."""
+    return [THROTTLE_REASONS.get(1 << bit, f"bit_{bit}") for bit in range(64) if mask >> bit & 1]
+
+
+@dataclasses.dataclass
+class Process:
+    """A process that holds memory of a GPU; C(user) is None when it has ended meanwhile or runs in another container."""
+
+    pid: int
+    user: str | None
+    name: str | None
+    memory_mib: int | None
+
+
+@dataclasses.dataclass
+class Gpu:
+    """One GPU. A value is None when it was not read; then C(unreadable) says why by field name."""
+
+    index: int
+    state: str = "ok"  # ok | lost
+    uuid: str | None = None
+    name: str | None = None
+    pci_bus_id: str | None = None
+    memory_total_mib: int | None = None
+    memory_used_mib: int | None = None
+    utilization_percent: int | None = None
+    memory_utilization_percent: int | None = None
+    temperature_celsius: int | None = None
+    power_watts: float | None = None
+    power_limit_watts: float | None = None
+    clock_graphics_mhz: int | None = None
+    clock_memory_mhz: int | None = None
+    throttle_reasons: list[str] | None = None
+    ecc: str | None = None  # enabled | disabled | not supported
+    ecc_uncorrected: int | None = None
+    mig: str | None = None  # enabled | disabled | not supported
+    nvlink_active: int | str | None = None  # number of active links, or not supported
+    processes: list[Process] = dataclasses.field(default_factory=list)
+    unreadable: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+# What each state of a host means, and what to do about it.
+HOST_STATES = {
+    "ok": "All GPUs answer.",
+    "degraded": "A GPU has fallen off the bus: drain the host, look for its Xid in the kernel log, then reboot or reseat it.",
+    "no_gpu": "No NVIDIA GPU is on the PCI bus of this host.",
+    "no_driver": "An NVIDIA GPU is on the PCI bus, but its driver is not loaded: install the driver, or look in dmesg why it did not load.",
+    "mismatch": "The loaded kernel driver and the user-space library are of different versions: reboot once no job runs, do not reinstall.",
+    "no_library": "The Python library nvidia-ml-py is not there: install it where the option python_env points.",
+    "failed": "NVML answers with an error it should not give; see message.",
+}
+
+
+@dataclasses.dataclass
+class Reading:
+    """The GPUs of a host at one moment."""
+
+    state: str  # a key of HOST_STATES
+    message: str
+    driver_version: str | None = None
+    cuda_version: str | None = None
+    nvml_version: str | None = None
+    gpus: list[Gpu] = dataclasses.field(default_factory=list)
+
+    def as_dict(self) -> dict[str, t.Any]:
+        return dataclasses.asdict(self)
+
+
+def reading_of(state: str, detail: str = "", **more: t.Any) -> Reading:
+    """A reading with the sentence of its state; C(detail) is what NVML said."""
+    return Reading(state, HOST_STATES[state] + (f" NVML says: {detail}." if detail else ""), **more)
+
+
+def cuda_version(number: int) -> str:
+    """NVML's 12040 is CUDA 12.4."""
+    return f"{number // 1000}.{number % 1000 // 10}"

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads GPUs through NVML (nvidia-ml-py). Every missing piece, from driver to a single field, is a result and not an error.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import typing as t
+
+from .model import NOT_SUPPORTED, Gpu, Process, Reading, cuda_version, reading_of, throttle_reasons
+
+MIB = 1 << 20
+MAX_NVLINKS = 18  # NVML_NVLINK_MAX_LINKS
+
+
+def read(nvml: t.Any, pci_devices: str = "/sys/bus/pci/devices", proc: str = "/proc") -> Reading:
+    """The host's GPUs. C(nvml) is the module pynvml, or None when it cannot be imported."""
+    if nvml is None:
+        return reading_of("no_library" if has_nvidia_gpu(pci_devices) else "no_gpu")
+    try:
+        nvml.nvmlInit()
+    except nvml.NVMLError as exc:
+        return not_initialised(nvml, exc, has_nvidia_gpu(pci_devices))
+    try:
+        count = nvml.nvmlDeviceGetCount()
+        gpus = [read_gpu(nvml, index, proc) for index in range(count)]
+        lost = any(gpu.state == "lost" for gpu in gpus)
+        return reading_of(
+            "degraded" if lost else "ok" if gpus else "no_gpu",
+            driver_version=nvml.nvmlSystemGetDriverVersion(),
+            cuda_version=cuda_version(nvml.nvmlSystemGetCudaDriverVersion_v2()),
+            nvml_version=nvml.nvmlSystemGetNVMLVersion(),
+            gpus=gpus,
+        )
+    except nvml.NVMLError as exc:
+        return reading_of("failed", str(exc))
+    finally:
+        nvml.nvmlShutdown()
+
+
+def not_initialised(nvml: t.Any, exc: Exception, gpu_present: bool) -> Reading:
+    code = getattr(exc, "value", None)
+    if code == nvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH:
+        return reading_of("mismatch", str(exc))
+    if code in (nvml.NVML_ERROR_LIBRARY_NOT_FOUND, nvml.NVML_ERROR_DRIVER_NOT_LOADED):
+        # the library without its driver still tells of a GPU that was there
+        present = gpu_present or code == nvml.NVML_ERROR_DRIVER_NOT_LOADED
+        return reading_of("no_driver" if present else "no_gpu", str(exc) if present else "")
+    return reading_of("failed", str(exc))
+
+
+def has_nvidia_gpu(pci_devices: str) -> bool:
+    """PCI vendor 0x10de, class 0x03 (display)."""
+    for device in glob.glob(os.path.join(pci_devices, "*")):
+        if _line(device, "vendor") == "0x10de" and _line(device, "class").startswith("0x03"):
+            return True
+    return False
+
+
+def _line(*path: str) -> str:
+    try:
+        with open(os.path.join(*path), encoding="ascii", errors="replace") as handle:
+            return handle.readline().strip()
+    except OSError:
+        return ""
+
+
+def read_gpu(nvml: t.Any, index: int, proc: str) -> Gpu:
+    gpu = Gpu(index)
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+    except nvml.NVMLError as exc:
+        return _failed(nvml, gpu, "handle", exc)
+
+    def ask(field: str, question: t.Callable[[], t.Any]) -> t.Any:
+        """The answer; NOT_SUPPORTED; or None, with the reason noted."""
+        if gpu.state == "lost":
+            return None
+        try:
+            return question()
+        except nvml.NVMLError as exc:
+            if getattr(exc, "value", None) in (nvml.NVML_ERROR_NOT_SUPPORTED, nvml.NVML_ERROR_FUNCTION_NOT_FOUND):
+                return NOT_SUPPORTED
+            _failed(nvml, gpu, field, exc)
+            return None
+
+    def number(field: str, question: t.Callable[[], t.Any]) -> t.Any:
+        """Like ask, but what is not supported is not a number: None, and noted."""
+        value = ask(field, question)
+        if value == NOT_SUPPORTED:
+            gpu.unreadable[field] = NOT_SUPPORTED
+            return None
+        return value
+
+    gpu.uuid = ask("uuid", lambda: nvml.nvmlDeviceGetUUID(handle))
+    gpu.name = ask("name", lambda: nvml.nvmlDeviceGetName(handle))
+    gpu.pci_bus_id = ask("pci_bus_id", lambda: nvml.nvmlDeviceGetPciInfo(handle).busId)
+    memory = number("memory", lambda: nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2))
+    if memory is None and gpu.state != "lost":  # drivers before 510
+        gpu.unreadable.pop("memory", None)
+        memory = number("memory", lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
+    if memory is not None:
+        gpu.memory_total_mib, gpu.memory_used_mib = memory.total // MIB, memory.used // MIB
+    rates = number("utilization", lambda: nvml.nvmlDeviceGetUtilizationRates(handle))
+    if rates is not None:
+        gpu.utilization_percent, gpu.memory_utilization_percent = rates.gpu, rates.memory
+    gpu.temperature_celsius = number("temperature", lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU))
+    gpu.power_watts = _watts(number("power", lambda: nvml.nvmlDeviceGetPowerUsage(handle)))
+    gpu.power_limit_watts = _watts(number("power_limit", lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(handle)))
+    gpu.clock_graphics_mhz = number("clock_graphics", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_GRAPHICS))
+    gpu.clock_memory_mhz = number("clock_memory", lambda: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_MEM))
+    mask = number("throttle_reasons", lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
+    gpu.throttle_reasons = None if mask is None else throttle_reasons(mask)
+    gpu.ecc = _mode(ask("ecc", lambda: nvml.nvmlDeviceGetEccMode(handle)))
+    if gpu.ecc == "enabled":
+        kinds = nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_AGGREGATE_ECC
+        gpu.ecc_uncorrected = number("ecc_uncorrected", lambda: nvml.nvmlDeviceGetTotalEccErrors(handle, *kinds))
+    gpu.mig = _mode(ask("mig", lambda: nvml.nvmlDeviceGetMigMode(handle)))
+    gpu.nvlink_active = ask("nvlink", lambda: active_nvlinks(nvml, handle))
+    running = number("processes", lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
+    gpu.processes = [read_process(p, proc) for p in running or []]
+    return gpu
+
+
+def _failed(nvml: t.Any, gpu: Gpu, field: str, exc: Exception) -> Gpu:
+    if getattr(exc, "value", None) == nvml.NVML_ERROR_GPU_IS_LOST:
+        gpu.state = "lost"
+    gpu.unreadable[field] = str(exc)
+    return gpu
+
+
+def _watts(milliwatts: int | None) -> float | None:
+    return None if milliwatts is None else milliwatts / 1000
+
+
+def _mode(value: t.Any) -> str | None:
+    """NVML answers with (current, pending)."""
+    if value is None or value == NOT_SUPPORTED:
+        return t.cast("str | None", value)
+    return "enabled" if value[0] else "disabled"
+
+
+def active_nvlinks(nvml: t.Any, handle: t.Any) -> int:
+    """Raises NVMLError "not supported" when the GPU has no link at all; a link beyond the last one is an invalid argument."""
+    active = 0
+    for link in range(MAX_NVLINKS):
+        try:
+            active += bool(nvml.nvmlDeviceGetNvLinkState(handle, link))
+        except nvml.NVMLError as exc:
+            if link == 0 or getattr(exc, "value", None) not in (nvml.NVML_ERROR_INVALID_ARGUMENT, nvml.NVML_ERROR_NOT_SUPPORTED):
+                raise
+            break
+    return active
+
+
+def read_process(process: t.Any, proc: str) -> Process:
+    user = None
+    try:
+        owner = os.stat(os.path.join(proc, str(process.pid))).st_uid
+        try:
+            user = pwd.getpwuid(owner).pw_name
+        except KeyError:
+            user = str(owner)
+    except OSError:
+        pass
+    memory = process.usedGpuMemory
+    return Process(process.pid, user, _line(proc, str(process.pid), "comm") or None, None if memory is None else memory // MIB)

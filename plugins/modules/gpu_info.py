@@ -1,0 +1,117 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: gpu_info
+short_description: Read the NVIDIA GPUs of a host
+version_added: 0.1.0
+author: The gpulab.expansion authors (@gpulab)
+description:
+  - Reads identity, memory, utilisation, temperature, power, clocks, throttle reasons, ECC, MIG, NVLink and processes of
+    every GPU through NVML.
+  - A host without GPU, driver or library is a result with a RV(state) and a sentence, never a failure. So is a driver that
+    does not match its library, a GPU that fell off the bus, and a single field that cannot be read.
+extends_documentation_fragment:
+  - gpulab.expansion.attributes
+  - gpulab.expansion.attributes.info_module
+options:
+  python_env:
+    description:
+      - Virtual environment that has nvidia-ml-py, when the interpreter of the module does not.
+    type: path
+requirements:
+  - nvidia-ml-py
+"""
+
+EXAMPLES = r"""
+- name: Read the GPUs
+  gpulab.expansion.gpu_info:
+    python_env: /opt/gpulab/gpu_node
+  register: reading
+
+- name: No GPU is hotter than 85 degrees
+  ansible.builtin.assert:
+    that: reading.gpus | rejectattr('temperature_celsius', 'none') | selectattr('temperature_celsius', '>', 85) | length == 0
+"""
+
+RETURN = r"""
+state:
+  description:
+    - V(ok), V(degraded) (a GPU is lost), V(no_gpu), V(no_driver), V(mismatch), V(no_library), V(failed); V(pending) in a dry
+      run that would first install the library.
+  returned: always
+  type: str
+  sample: ok
+message:
+  description: What RV(state) means here and what to do.
+  returned: always
+  type: str
+driver_version:
+  description: Version of the kernel driver.
+  returned: always
+  type: str
+  sample: 550.54.14
+cuda_version:
+  description: Newest CUDA that the driver supports.
+  returned: always
+  type: str
+  sample: "12.4"
+nvml_version:
+  description: Version of NVML.
+  returned: always
+  type: str
+gpus:
+  description: One record for each GPU; values not read are none, with the reason in C(unreadable).
+  returned: always
+  type: list
+  elements: dict
+  sample:
+    - index: 0
+      state: ok
+      uuid: GPU-0b7c7d68-5d6d-4000-8000-000000000000
+      name: NVIDIA GeForce RTX 4090
+      pci_bus_id: 00000000:01:00.0
+      memory_total_mib: 24564
+      memory_used_mib: 20000
+      utilization_percent: 97
+      memory_utilization_percent: 0
+      temperature_celsius: 71
+      power_watts: 412.0
+      power_limit_watts: 450.0
+      clock_graphics_mhz: 210
+      clock_memory_mhz: 405
+      throttle_reasons: [sw_power_cap]
+      ecc: not supported
+      ecc_uncorrected:
+      mig: not supported
+      nvlink_active: not supported
+      processes: [{pid: 4711, user: alice, name: python, memory_mib: 19000}]
+      unreadable: {}
+"""
+
+import glob
+import os
+import sys
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._gpu.session import read
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=dict(python_env=dict(type="path")), supports_check_mode=True)
+    if module.params["python_env"]:
+        sys.path += glob.glob(os.path.join(module.params["python_env"], "lib", "python3*", "site-packages"))
+    try:
+        import pynvml
+    except ImportError:
+        pynvml = None
+    module.exit_json(changed=False, **read(pynvml).as_dict())
+
+
+if __name__ == "__main__":
+    main()

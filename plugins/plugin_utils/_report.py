@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a run did or would do, for people. Pure: from the records of the callback to text.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._plan.prediction import UNKNOWN_KEY, Tree
+
+Record = t.Dict[str, t.Any]
+
+
+def summary(records: t.Sequence[Record]) -> dict[str, t.Any]:
+    """Changes by host, verdicts, gates and failures, in the order in which they came."""
+    hosts: dict[str, list[Tree]] = {}
+    for record in records:
+        if record["changed"] and not record["failed"]:
+            predicted = record.get("prediction")
+            if predicted is None:
+                predicted = [{"kind": "task", "key": record["task"], "before": None, "after": {}, "impact": []}]
+            hosts.setdefault(record["host"], []).extend({**p, "role": record["role"]} for p in predicted)
+    return {
+        "hosts": hosts,
+        "verdicts": [{"host": r["host"], "role": r["role"], **r["verdict"]} for r in records if r.get("verdict")],
+        "gates": list({r["gate"]["module"]: r["gate"] for r in records if r.get("gate")}.values()),
+        "outcomes": [o for r in records for o in r.get("outcomes") or []],
+        "failures": [{"host": r["host"], "task": r["task"], "message": r["message"]} for r in records if r["failed"]],
+    }
+
+
+def change_line(change: Tree) -> str:
+    """One change in one line: + new, ~ different."""
+    sign = "+" if change["before"] is None else "~"
+    after = change["after"]
+    detail = ""
+    if change["kind"] == "unit":
+        words = [w for w, there in (("start", after.get("active") == "active"), ("enable", after.get("enabled") == "enabled")) if there]
+        detail = ", ".join(words)
+    elif change["before"] is not None:
+        detail = ", ".join(f"{k} {_short(change['before'].get(k))} to {_short(v)}" for k, v in after.items() if not isinstance(v, dict))
+    impact = "; ".join(change["impact"])
+    return f"{sign} {change['kind']} {change['key']}" + (f": {detail}" if detail else "") + (f"  [{impact}]" if impact else "")
+
+
+def _short(value: t.Any) -> str:
+    if isinstance(value, dict) and UNKNOWN_KEY in value:
+        return f"(after apply: {value[UNKNOWN_KEY]})"
+    text = str(value)
+    return text[:12] + "…" if len(text) > 40 else text
+
+
+def terminal(found: dict[str, t.Any], check: bool) -> str:
+    """What a dry run says at its end; a real run is told the same, done."""
+    would = "would change" if check else "changed"
+    lines = []
+    for host, changes in found["hosts"].items():
+        lines.append(f"{host} {would} {len(changes)}:")
+        lines += [f"  {change_line(c)}" for c in changes]
+    if not found["hosts"]:
+        lines.append(f"Nothing {would}.")
+    return "\n".join(lines)
+
+
+def markdown(found: dict[str, t.Any], title: str, when: str, check: bool) -> str:
+    lines = [f"# {title}", "", f"{'Dry run' if check else 'Run'} of {when}.", ""]
+    if found["outcomes"]:
+        lines += ["## Roadmap modules", "", "| module | outcome |", "|---|---|"]
+        lines += [f"| {o['module']} | {o['outcome']} |" for o in found["outcomes"]] + [""]
+    if found["failures"]:
+        lines += ["## Failed", ""] + [f"- **{f['host']}**, {f['task']}: {f['message']}" for f in found["failures"]] + [""]
+    if found["verdicts"]:
+        lines += ["## Verified", "", "| host | what | verdict | measured |", "|---|---|---|---|"]
+        lines += [f"| {v['host']} | {v['subject']} | {v['verdict']} | {v['measured']} |" for v in found["verdicts"]] + [""]
+    lines += [f"## {'Would change' if check else 'Changed'}", ""]
+    for host, changes in found["hosts"].items():
+        lines += [f"### {host} ({len(changes)})", ""] + [f"- `{change_line(c)}`" for c in changes] + [""]
+    if not found["hosts"]:
+        lines += ["Nothing.", ""]
+    return "\n".join(lines)
