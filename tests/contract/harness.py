@@ -1,0 +1,389 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Takes a role through its states and compares what its dry runs say with what then happens.
+
+Levels (docs/dry-run.md): L0 a dry run writes nothing; L1 what it predicts to change is what changes; L2 each value it
+predicts is the value found, and each unknown gets a value; L3 afterwards nothing is left to change.
+Reality is read here with other means than the collection's own reader.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import fnmatch
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+import time
+import typing as t
+
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+UNKNOWN = "__unknown__"
+
+# What moves on an idle host by itself, or because somebody logged in.
+ALWAYS_MOVING = (
+    "/tmp", "/tmp/.ansible", "/tmp/.ansible/*",  # where Ansible puts its modules; docker's own tmpfs
+    "/run/systemd/*", "/run/log/*", "/run/dbus", "/run/mount", "/run/mount/*", "/run/lock", "/run", "/var/log/journal*", "/var/log/wtmp", "/var/log/lastlog", "/var/log/btmp",
+    "/var/lib/systemd/timers*", "/var/lib/systemd/random-seed",
+)
+ALWAYS_MOVING_UNITS = ("systemd-tmpfiles-clean.*", "apt-daily*", "dpkg-db-backup*", "e2scrub*", "fstrim*", "user*", "session*", "systemd-*", "run-docker*", "run-*.scope")
+
+_MANIFEST = r"""
+import json, os, stat, sys
+out = {}
+for top, folders, files in os.walk('/'):
+    if top == '/':
+        folders[:] = [f for f in folders if f not in ('proc', 'sys', 'dev', 'mirror', 'weed')]
+    for name in folders + files + (['.'] if top == '/' else []):
+        path = os.path.normpath(os.path.join(top, name))
+        try:
+            i = os.lstat(path)
+        except OSError:
+            continue
+        out[path] = [stat.S_IFMT(i.st_mode), stat.S_IMODE(i.st_mode), i.st_uid, i.st_gid, i.st_size if not stat.S_ISDIR(i.st_mode) else 0, i.st_mtime_ns, i.st_ctime_ns]
+json.dump(out, sys.stdout)
+"""
+
+_REALITY = r"""
+import grp, hashlib, json, os, pwd, stat, subprocess, sys
+def path(p):
+    if not os.path.lexists(p): return None
+    i = os.lstat(p)
+    r = {'type': 'directory' if stat.S_ISDIR(i.st_mode) else 'file', 'mode': format(stat.S_IMODE(i.st_mode), '04o'),
+         'owner': pwd.getpwuid(i.st_uid).pw_name, 'group': grp.getgrgid(i.st_gid).gr_name}
+    if stat.S_ISREG(i.st_mode): r['sha256'] = subprocess.run(['sha256sum', p], capture_output=True, text=True).stdout.split()[0]
+    return r
+def unit(u):
+    ask = lambda verb: subprocess.run(['systemctl', verb, u], capture_output=True, text=True).stdout.strip()
+    a = ask('is-active')
+    return {'active': 'active' if a in ('active', 'activating') else 'inactive', 'enabled': ask('is-enabled'), 'need_daemon_reload': False, 'since': True}
+def packages(names):
+    def version(n):
+        r = subprocess.run(['dpkg', '-s', n], capture_output=True, text=True)
+        return next((l.split(': ')[1] for l in r.stdout.splitlines() if l.startswith('Version:')), None) if 'Status: install ok installed' in r.stdout else None
+    return {'packages': {n: version(n) for n in names}}
+def user(n):
+    u = subprocess.run(['getent', 'passwd', n], capture_output=True, text=True).stdout.strip().split(':')
+    return {'home': u[5], 'shell': u[6], 'uid': int(u[2]), 'group': grp.getgrgid(int(u[3])).gr_name}
+def env(p, names):
+    r = json.loads(subprocess.run([p + '/bin/python', '-m', 'pip', 'list', '--format', 'json', '--disable-pip-version-check'], capture_output=True, text=True).stdout)
+    return {'distributions': {d['name'].lower().replace('_', '-'): d['version'] for d in r}}
+out = []
+for kind, key, after in json.load(sys.stdin):
+    if kind in ('file', 'directory', 'download', 'repository'): r = path(key)
+    elif kind == 'unit': r = unit(key)
+    elif kind == 'packages': r = packages(after.get('packages', {})); r['dpkg'] = 'interrupted' if os.listdir('/var/lib/dpkg/updates') else 'complete'
+    elif kind == 'user': r = user(key)
+    elif kind == 'python_env': r = env(key, after)
+    elif kind == 'leftover': r = {'present': os.path.exists(key)}
+    else: r = 'as recorded'
+    out.append(r)
+json.dump(out, sys.stdout)
+"""
+
+
+@dataclasses.dataclass
+class Disagreement:
+    state: str
+    level: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.level}: {self.text}"
+
+
+@dataclasses.dataclass
+class Run:
+    """One ansible-playbook: its exit status, what it printed, and the records of the callback."""
+
+    rc: int
+    output: str
+    records: list[dict[str, t.Any]]
+    seconds: float
+
+    def changed(self) -> collections.Counter[tuple[t.Any, ...]]:
+        return collections.Counter((r["host"], r["role"], _short(r["place"]), r["occurrence"], r["handler"]) for r in self.records if r["changed"])
+
+    def changes(self) -> dict[tuple[str, str, str], dict[str, t.Any]]:
+        """The changed things: (host, kind, key) -> prediction. A changed task without a prediction has none to compare."""
+        return {(r["host"], p["kind"], p["key"]): p for r in self.records if r["changed"] for p in r["prediction"] or []}
+
+
+def _short(place: str) -> str:
+    return place.replace(str(ROOT) + "/", "").replace("ansible_collections/gpulab/expansion/", "")
+
+
+@dataclasses.dataclass
+class Subject:
+    """A role under test: molecule/<role>/contract.yml."""
+
+    name: str
+    playbook: pathlib.Path
+    hosts: list[str]
+    variables: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    drifts: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    changed: dict[str, t.Any] = dataclasses.field(default_factory=dict)
+    kill: dict[str, str] = dataclasses.field(default_factory=dict)
+    unreachable: dict[str, str] = dataclasses.field(default_factory=dict)
+    moving: dict[str, str] = dataclasses.field(default_factory=dict)  # path pattern -> why
+    moving_units: list[str] = dataclasses.field(default_factory=list)
+    unknown: list[str] = dataclasses.field(default_factory=list)  # kind/key/leaf:reason, as patterns
+    others: list[str] = dataclasses.field(default_factory=list)  # engines that are not under test, as oss
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> Subject:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return cls(name=path.parent.name, playbook=path.parent / "converge.yml", **data)
+
+
+class Lab:
+    """Test hosts of a prefix of their own, and what is done to them."""
+
+    def __init__(self, prefix: str, inventory: pathlib.Path = ROOT / "inventories" / "box") -> None:
+        self.prefix = prefix
+        self.inventory = inventory
+        self.env = {**os.environ, "BOX_PREFIX": prefix, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+
+    def box(self, *argv: str) -> None:
+        subprocess.run([_python(), str(ROOT / "molecule" / "box" / "box.py"), *argv], env=self.env, check=True)
+
+    def sh(self, host: str, command: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        argv = ["docker", "exec", "-i", f"{self.prefix}-{host}", "sh", "-c", command]
+        return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=check)
+
+    def play(self, playbook: pathlib.Path, check: bool = False, variables: dict[str, t.Any] | None = None, kill: dict[str, str] | None = None) -> Run:
+        with tempfile.TemporaryDirectory() as tmp:
+            record = pathlib.Path(tmp) / "record"
+            env = {**self.env, "GPULAB_RECORD": str(record), "GPULAB_REPORTS": tmp}
+            argv = [_tool("ansible-playbook"), "-i", str(self.inventory), str(playbook), "-e", json.dumps(variables or {})]
+            started = time.monotonic()
+            with open(pathlib.Path(tmp) / "output", "w+", encoding="utf-8") as output:
+                process = subprocess.Popen(
+                    argv + (["--check", "--diff"] if check else []), env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                )
+                if kill:
+                    self._kill_when(process, kill)
+                rc = process.wait()
+                output.seek(0)
+                text = output.read()
+            lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+            return Run(rc, text, [json.loads(line) for line in lines], time.monotonic() - started)
+
+    def _kill_when(self, process: subprocess.Popen[bytes], kill: dict[str, str]) -> None:
+        """Power failure: the control node's process and the host die at the moment when the shell condition holds."""
+        while process.poll() is None:
+            if self.sh(kill["host"], kill["when"], check=False).returncode == 0:
+                os.killpg(process.pid, signal.SIGKILL)
+                subprocess.run(["docker", "kill", f"{self.prefix}-{kill['host']}"], check=True, capture_output=True)
+                self.box("up", kill["host"])
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the condition to kill at never held on {kill['host']}: {kill['when']}")
+
+    def manifest(self, hosts: t.Iterable[str]) -> dict[str, dict[str, t.Any]]:
+        out = {}
+        for host in hosts:
+            out[host] = json.loads(self.sh(host, "python3 -B -", stdin=_MANIFEST).stdout)
+            listing = self.sh(host, "systemctl show '*' -p Id,InvocationID | paste -sd, | sed 's/,,/\\n/g'").stdout
+            for line in listing.splitlines():
+                fields = dict(f.split("=", 1) for f in line.split(",") if "=" in f)
+                out[host]["unit:" + fields.get("Id", "")] = fields.get("InvocationID", "")
+        out["control node"] = control_node()
+        return out
+
+    def reality(self, host: str, changes: list[tuple[str, str, dict[str, t.Any]]]) -> list[t.Any]:
+        script = self.sh(host, "cat > /tmp/.reality.py", stdin=_REALITY)
+        assert script.returncode == 0
+        found = json.loads(self.sh(host, "python3 -B /tmp/.reality.py", stdin=json.dumps(changes)).stdout)
+        self.sh(host, "rm /tmp/.reality.py")
+        return t.cast("list[t.Any]", found)
+
+
+def _python() -> str:
+    return _tool("python")
+
+
+def _tool(name: str) -> str:
+    beside = ROOT / ".venv" / "bin" / name
+    return str(beside) if beside.exists() else name
+
+
+def control_node() -> dict[str, t.Any]:
+    """The checkout and what Ansible keeps in the home directory, without caches of the tools that run this."""
+    out: dict[str, t.Any] = {}
+    home = pathlib.Path.home()
+    skip = {".git", ".venv", ".nox", "reports", ".cache", ".pytest_cache", "__pycache__", ".mypy_cache", ".ruff_cache", ".ansible"}
+    for top in (ROOT, home / ".ssh"):
+        for folder, folders, files in os.walk(top):
+            folders[:] = [f for f in folders if f not in skip]
+            for name in files:
+                path = os.path.join(folder, name)
+                info = os.lstat(path)
+                out[path] = [info.st_mode, info.st_size, info.st_mtime_ns]
+    return out
+
+
+class Contract:
+    """The states of one role, in an order that converges it as seldom as possible."""
+
+    def __init__(self, subject: Subject, lab: Lab) -> None:
+        self.subject = subject
+        self.lab = lab
+        self.disagreements: list[Disagreement] = []
+        self.unknown_used: set[str] = set()
+        self.unknown_leaves = 0
+        self.compared = 0
+        self.lines: list[str] = []
+        self.variables = dict(subject.variables)
+
+    # -- steps
+
+    def dry_run(self, state: str, expect_failure: bool = False) -> Run:
+        before = self.lab.manifest(self.subject.hosts)
+        run = self.lab.play(self.subject.playbook, check=True, variables=self.variables)
+        after = self.lab.manifest(self.subject.hosts)
+        for host, path, what in self._written(before, after):
+            self._disagree(state, "L0", f"{host}: the dry run {what} {path}")
+        if run.rc and not expect_failure:
+            self._disagree(state, "L1", f"the dry run failed: {_why(run)}")
+        return run
+
+    def apply(self, state: str, kill: dict[str, str] | None = None) -> Run:
+        run = self.lab.play(self.subject.playbook, variables=self.variables, kill=kill)
+        if run.rc and not kill:
+            self._disagree(state, "L1", f"the run failed: {_why(run)}")
+        return run
+
+    def agree(self, state: str, dry: Run, real: Run) -> None:
+        """L1 and L2."""
+        if real.rc:
+            return
+        for key in (dry.changed() - real.changed()) + (real.changed() - dry.changed()):
+            said = "changes, but was not predicted" if key in real.changed() else "was predicted, but does not change"
+            self._disagree(state, "L1", f"task {key} {said}")
+        predicted, done = dry.changes(), real.changes()
+        for key in sorted(set(predicted) ^ set(done)):
+            self._disagree(state, "L1", f"{' '.join(key)} {'was predicted, but does not change' if key in predicted else 'changes, but was not predicted'}")
+        by_host: dict[str, list[tuple[str, str, dict[str, t.Any]]]] = collections.defaultdict(list)
+        for host, kind, key in sorted(set(predicted) & set(done)):
+            by_host[host].append((kind, key, predicted[host, kind, key]["after"]))
+        for host, changes in by_host.items():
+            found = self.lab.reality(host, changes) if host in self.subject.hosts else ["as recorded"] * len(changes)
+            for (kind, key, after), real_tree in zip(changes, found):
+                recorded = done[host, kind, key]["after"]
+                self._leaves(state, f"{host} {kind} {key}", f"{kind}/{key}", after, recorded if real_tree == "as recorded" else real_tree, recorded)
+
+    def settled(self, state: str) -> None:
+        """L3."""
+        for run, what in ((self.dry_run(state), "the next dry run predicts"), (self.apply(state), "the next run changes")):
+            for key in run.changed():
+                self._disagree(state, "L3", f"{what} task {key}: {sorted(run.changes())}")
+
+    # -- states
+
+    def bare(self) -> None:
+        dry = self.dry_run("bare")
+        self.agree("bare", dry, self.apply("bare"))
+        self._say("bare", dry)
+        self.settled("converged")
+
+    def drifted(self) -> None:
+        expected = set()
+        for drift in self.subject.drifts:
+            self.lab.sh(drift["host"], drift["command"])
+            expected |= {(drift["host"], *e.split(" ", 1)) for e in drift["expect"]}
+        dry = self.dry_run("drifted")
+        if set(dry.changes()) != expected:
+            self._disagree("drifted", "L1", f"expected to be named {sorted(expected)}, but named are {sorted(dry.changes())}")
+        self.agree("drifted", dry, self.apply("drifted"))
+        self._say("drifted", dry)
+
+    def input_changed(self) -> None:
+        self.variables.update(self.subject.changed)
+        dry = self.dry_run("changed")
+        if not dry.changed():
+            self._disagree("changed", "L1", "a changed input is expected to be predicted, but nothing is")
+        self.agree("changed", dry, self.apply("changed"))
+        self._say("changed", dry)
+        self.settled("changed")
+
+    def engine_down(self) -> None:
+        """With its engine out of reach a dry run must fail: to predict "create" would be a guess."""
+        if not self.subject.unreachable:
+            return
+        self.lab.sh(self.subject.unreachable["host"], self.subject.unreachable["down"])
+        dry = self.dry_run("engine down", expect_failure=True)
+        self.lab.sh(self.subject.unreachable["host"], self.subject.unreachable["up"])
+        if not dry.rc:
+            self._disagree("engine down", "L1", f"a dry run is expected to fail, but predicts {sorted(dry.changes())}")
+
+    def interrupted(self) -> None:
+        self.variables = dict(self.subject.variables)
+        self.lab.box("fresh", *self.subject.hosts, *self.subject.others)
+        self.apply("interrupted", kill=self.subject.kill)
+        dry = self.dry_run("interrupted")
+        self.agree("interrupted", dry, self.apply("interrupted"))
+        self._say("interrupted", dry)
+        self.settled("interrupted")
+
+    # -- report
+
+    def report(self) -> str:
+        unused = sorted(set(self.subject.unknown) - self.unknown_used)
+        for pattern in unused:
+            self._disagree("all", "L2", f"the allowed unknown {pattern} was never needed: remove it")
+        lines = [f"Contract of {self.subject.name}", *self.lines]
+        lines.append(f"leaves compared {self.compared}, unknown {self.unknown_leaves}, disagreements {len(self.disagreements)}")
+        lines += [f"  {path} moves by itself: {why}" for path, why in self.subject.moving.items()]
+        return "\n".join(lines + [f"  DISAGREEMENT {d}" for d in self.disagreements])
+
+    # -- helpers
+
+    def _say(self, state: str, dry: Run) -> None:
+        self.lines.append(f"{state}: dry run {dry.seconds:.1f} s, {len(dry.changes())} changes predicted")
+
+    def _disagree(self, state: str, level: str, text: str) -> None:
+        self.disagreements.append(Disagreement(state, level, text))
+
+    def _written(self, before: dict[str, dict[str, t.Any]], after: dict[str, dict[str, t.Any]]) -> t.Iterator[tuple[str, str, str]]:
+        moving = (*ALWAYS_MOVING, *self.subject.moving)
+        units = [f"unit:{u}" for u in (*ALWAYS_MOVING_UNITS, *self.subject.moving_units)]
+        for host, old in before.items():
+            new = after[host]
+            for path in sorted(old.keys() | new.keys()):
+                if old.get(path) == new.get(path) or any(fnmatch.fnmatch(path, p) for p in (*moving, *units)):
+                    continue
+                yield host, path, "made" if path not in old else "removed" if path not in new else "wrote"
+
+    def _leaves(self, state: str, what: str, pattern: str, planned: dict[str, t.Any], real: t.Any, recorded: dict[str, t.Any]) -> None:
+        for name, value in planned.items():
+            found = real.get(name) if isinstance(real, dict) else None
+            written = recorded.get(name) if isinstance(recorded, dict) else None
+            if isinstance(value, dict) and set(value) == {UNKNOWN}:
+                self.unknown_leaves += 1
+                leaf = f"{pattern}/{name}:{value[UNKNOWN]}"
+                allowed = [p for p in self.subject.unknown if fnmatch.fnmatch(leaf, p)]
+                self.unknown_used |= set(allowed)
+                if not allowed:
+                    self._disagree(state, "L2", f"{what}: {leaf} is unknown, which is not allowed for this role")
+                if found is None and written is None:
+                    self._disagree(state, "L2", f"{what}: {name} was unknown ({value[UNKNOWN]}) and is not set afterwards")
+            elif isinstance(value, dict):
+                self._leaves(state, what, f"{pattern}/{name}", value, found, written or {})
+            else:
+                self.compared += 1
+                if found != value:
+                    self._disagree(state, "L2", f"{what}: {name} was predicted as {value!r}, but is {found!r}")
+
+
+def _why(run: Run) -> str:
+    failed = [f"{r['host']}: {r['task']}: {r['message']}" for r in run.records if r["failed"]]
+    return "; ".join(failed) or run.output[-800:]
