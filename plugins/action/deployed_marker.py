@@ -29,8 +29,10 @@ class ActionModule(HostAction):
         role = os.path.basename(str(self._vars.get("role_path", "")))
         if not role:
             raise AnsibleActionFail("deployed_marker is expected to be a task of a role.")
+        part = str(self._task.args.get("part") or "main")
+        role = role if part == "main" else f"{role}_{part}"
         path = f"{_FACTS}/gpulab_{role}.fact"
-        wanted = {"role": role, "version": _version(), "inputs": self._inputs()}
+        wanted = {"role": role, "version": _version(), "inputs": self._inputs(part)}
         seen = self._read("gpulab.expansion.resources_info", {"paths": [path], "contents": [path]})
         before = _parse(seen["contents"].get(path, ""))
         after = {k: v for k, v in wanted.items() if (before or {}).get(k) != v}
@@ -53,10 +55,10 @@ class ActionModule(HostAction):
         if done.get("failed"):
             raise AnsibleActionFail(f"{self._host}: {done.get('msg')}")
 
-    def _inputs(self) -> str:
+    def _inputs(self, part: str) -> str:
         """Digest of the role's public variables, without the secret ones: a digest of a passphrase can be guessed offline."""
         with open(os.path.join(str(self._vars["role_path"]), "meta", "argument_specs.yml"), encoding="utf-8") as handle:
-            options = yaml.safe_load(handle)["argument_specs"]["main"]["options"]
+            options = yaml.safe_load(handle)["argument_specs"][part]["options"]
         values = {}
         for name, spec in options.items():
             if not spec.get("no_log") and name in self._vars:

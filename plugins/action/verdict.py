@@ -27,7 +27,8 @@ class ActionModule(ActionBase):
         if lacking:
             raise AnsibleActionFail(f"verdict: {', '.join(lacking)} is expected, but not given.")
         if args.get("pending"):
-            verdict, measured = "pending", "this run would first bring what is to be verified"
+            reason = args["pending"]
+            verdict, measured = "pending", reason if isinstance(reason, str) else "this run would first bring what is to be verified"
         else:
             conditions = args["that"] if isinstance(args["that"], list) else [args["that"]]
             holds = all(self._templar.evaluate_conditional(c) for c in conditions)

@@ -17,6 +17,11 @@ description:
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.predicting
+options:
+  part:
+    description: Entry point of the role that was deployed, as in its argument specification.
+    type: str
+    default: main
 """
 
 EXAMPLES = r"""

@@ -94,7 +94,9 @@ packages:
   type: dict
   sample: {borgbackup: 1.2.4-1, rclone: null}
 paths:
-  description: C(type), C(mode), C(owner), C(group), C(size), C(mtime), C(sha256) by path; none when it is absent.
+  description:
+    - C(type), C(mode), C(owner), C(group), C(size), C(mtime), and C(sha256) of a file or C(read_only) of a directory,
+      by path; none when it is absent.
   returned: always
   type: dict
 contents:

@@ -26,8 +26,9 @@ options:
     elements: raw
     required: true
   pending:
-    description: Whether this dry run would first bring what is judged.
-    type: bool
+    description:
+      - Whether this dry run would first bring what is judged, as a boolean; or, as text, what it still waits for.
+    type: raw
     default: false
   measured:
     description: What was found, for the report. Rendered only when all of O(that) hold.

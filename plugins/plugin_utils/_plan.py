@@ -112,6 +112,9 @@ class Resource:
         return PlanError(f"{self.kind} {self.key}: {message}", self.index)
 
     def require_parent(self, world: World) -> None:
+        parent = world.seen["paths"].get(posixpath.dirname(self.key))
+        if parent is not None and parent.get("read_only"):
+            raise self.error(f"{posixpath.dirname(self.key)} is expected to be writable, but is mounted read-only: mount it read-write, or choose another place.")
         if not world.parent_exists(self.key):
             raise self.error(
                 f"its directory {posixpath.dirname(self.key)} is expected to exist or to come earlier in this list, and does neither: "
@@ -180,13 +183,14 @@ class Packages(Resource):
         if seen["dpkg_interrupted"]:
             impact.append("finishes the package transaction that an earlier run left half way")
         versions = {p["name"]: p["version"] for p in transaction}
-        before = {"packages": {p["name"]: p["old"] for p in upgraded} | {name: seen["packages"].get(name) for name in simulation["remove"]}}
+        before: Tree = {"packages": {**{p["name"]: p["old"] for p in upgraded}, **{n: seen["packages"].get(n) for n in simulation["remove"]}}}
         after: Tree = {"packages": {**versions, **dict.fromkeys(simulation["remove"])}}
         if seen["dpkg_interrupted"]:
             before["dpkg"], after["dpkg"] = "interrupted", "complete"
         steps = (Step("packages", {"names": wanted, "interrupted": seen["dpkg_interrupted"], "policy_rc_d": seen["policy_rc_d"]}),)
         text = ("", "".join(f"{p['name']} {p['version']}\n" for p in transaction))
-        return Change(self, before, after, tuple(impact), steps, text)
+        new = not before["packages"] and "dpkg" not in before
+        return Change(self, None if new else before, after, tuple(impact), steps, text)
 
     def actual(self, seen: Seen) -> Tree | None:
         return {"packages": dict(seen["packages"]), "dpkg": "interrupted" if seen["dpkg_interrupted"] else "complete"}
@@ -492,7 +496,9 @@ class Unit(Resource):
         return seen["units"].get(self.key)
 
     def _file(self) -> str:
-        return f"/etc/systemd/system/{self.key}"
+        """Its unit file; an instance (name@instance.timer) has that of its template (name@.timer)."""
+        stem, at, instance = self.key.partition("@")
+        return f"/etc/systemd/system/{stem}{at}{'.' + instance.rpartition('.')[2] if at else ''}"
 
     def plan(self, world: World) -> Change | None:
         observed = world.seen["units"][self.key]

@@ -15,7 +15,7 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._plan.prediction import RESULT_KEY, Tree, prediction
+from ..module_utils._plan.prediction import RESULT_KEY, Tree
 from ._ledger import Ledger, Thing
 
 
@@ -92,4 +92,4 @@ class PredictingAction(HostAction):
         return result
 
 
-__all__ = ["HostAction", "PredictingAction", "prediction"]
+

@@ -196,6 +196,8 @@ def read_path(path: str) -> dict[str, t.Any] | None:
     }
     if kind == "file":
         out["sha256"] = sha256_of(path)
+    elif kind == "directory":
+        out["read_only"] = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
     return out
 
 

@@ -1,0 +1,32 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.parsing.convert_bool import boolean
+
+from ..module_utils._plan.prediction import Tree, prediction, unknown
+from ..plugin_utils._predicting import PredictingAction
+
+
+class ActionModule(PredictingAction):
+    """Without borg, the client's key, or its place on the server, only this run's own plan tells what will be."""
+
+    def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
+        return {("package", "borgbackup"), ("path", str(args.get("passphrase_file")))}
+
+    def requires_elsewhere(self, args: dict[str, t.Any]) -> set[tuple[str, tuple[str, str]]]:
+        server = args.get("server")
+        return {(server, ("package", "borgbackup")), (server, ("unit", "ssh.service"))} if server else set()
+
+    def brings(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
+        return {("borg_repository", str(args.get("repository")))}
+
+    def predict(self, args: dict[str, t.Any]) -> Tree | None:
+        if boolean(args.get("found_on_server", False)):
+            return None
+        after = {"encryption": args.get("encryption", "repokey-blake2"), "id": unknown("generated")}
+        return prediction("borg_repository", str(args.get("repository")), None, after)

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Borg repositories through the borg program, https://borgbackup.readthedocs.io/en/stable/internals/frontends.html
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+The passphrase goes from its file to borg through BORG_PASSCOMMAND: never an argument, never in this process.
+"""
+
+from __future__ import annotations
+
+import calendar
+import dataclasses
+import json
+import shlex
+import time
+import typing as t
+
+Run = t.Callable[..., t.Tuple[int, str, str]]  # AnsibleModule.run_command
+
+
+class BorgError(Exception):
+    """A sentence for the admin: what was attempted, what came."""
+
+
+class RepositoryMissing(BorgError):
+    """There is no repository yet, and the place where it would be can be reached."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """Times are seconds since the epoch. The age of a backup counts from its start: later changes are not in it."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Repository:
+    id: str
+    encryption: str
+    archives: tuple[Archive, ...]  # oldest first
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """How to get at a repository; paths are on the host that runs borg."""
+
+    repository: str
+    passphrase_file: str
+    ssh_command: str
+    base_directory: str  # where borg keeps its cache and what it knows of repositories
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "BORG_REPO": self.repository,
+            "BORG_PASSCOMMAND": f"cat {shlex.quote(self.passphrase_file)}",
+            "BORG_RSH": self.ssh_command,
+            "BORG_BASE_DIR": self.base_directory,
+            "BORG_RELOCATED_REPO_ACCESS_IS_OK": "yes",  # a copy from the bucket lies elsewhere
+            "BORG_HOST_ID": "gpulab",
+            "LC_ALL": "C.UTF-8",
+            "TZ": "UTC",
+        }
+
+
+_SENTENCES = {
+    "PassphraseWrong": "its passphrase is expected to open it, but does not: give the one it was made with, or rotate it",
+    "Repository.InvalidRepository": "a Borg repository is expected there, but something else is found: move that away, nothing is overwritten",
+    "Repository.StorageQuotaExceeded": "its quota is expected to have room, but is used up: raise the client's quota on the server",
+    "LockTimeout": "its lock is expected to become free, but is held: see which backup still runs, and break the lock only when none does",
+    "ConnectionClosed": "its server is expected to answer, but closed the connection: see the server's sshd log",
+    "ConnectionClosedWithHint": "its server is expected to answer, but closed the connection: see whether it is up, and whether it knows this client's key",
+}
+
+
+class Borg:
+    def __init__(self, run: Run, access: Access) -> None:
+        self._run = run
+        self._access = access
+
+    def read(self, last: int | None = None) -> Repository:
+        """RepositoryMissing when there is none; BorgError when that cannot be told. Takes no lock, so it writes nothing."""
+        argv = ["list", "--json", "--bypass-lock", "--format", "{start}{end}", *(["--last", str(last)] if last else []), "::"]
+        found = json.loads(self._borg("read", argv))
+        archives = tuple(Archive(a["name"], seconds(a["start"]), seconds(a["end"])) for a in found["archives"])
+        return Repository(found["repository"]["id"], found["encryption"]["mode"], archives)
+
+    def create(self, encryption: str) -> None:
+        self._borg("make", ["init", "--encryption", encryption])
+
+    def extract(self, archive: str, paths: t.Sequence[str], destination: str) -> None:
+        self._borg("extract", ["extract", f"::{archive}", *paths], cwd=destination)
+
+    def list_paths(self, archive: str, paths: t.Sequence[str]) -> list[str]:
+        """Paths in C(archive), without a leading slash."""
+        return self._borg("list", ["list", "--bypass-lock", "--format", "{path}{NL}", f"::{archive}", *paths]).splitlines()
+
+    def _borg(self, verb: str, argv: t.Sequence[str], cwd: str | None = None) -> str:
+        rc, out, err = self._run(["borg", "--log-json", *argv], environ_update=self._access.environment(), cwd=cwd)
+        if rc <= 1:  # 1 is "done, with warnings"
+            return out
+        kind, message = first_error(err)
+        where = f"repository {self._access.repository}"
+        if kind == "Repository.DoesNotExist":
+            raise RepositoryMissing(f"{where}: it is expected to exist, but does not: run the backup role, or correct the address.")
+        sentence = _SENTENCES.get(kind, f"borg is expected to {verb} it, but fails")
+        raise BorgError(f"{where}: {sentence}. Borg says: {message}")
+
+
+def seconds(text: str) -> float:
+    """Borg's time, which runs in UTC here: C(2026-11-23T21:39:20.000000)."""
+    whole, _sep, fraction = text.partition(".")
+    return calendar.timegm(time.strptime(whole[:19], "%Y-%m-%dT%H:%M:%S")) + float(f"0.{fraction[:6] or 0}")
+
+
+def first_error(log: str) -> tuple[str, str]:
+    """Message id and text of the first error in a log of JSON lines; what is not JSON comes from ssh and explains it."""
+    said: list[str] = []
+    for line in log.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            said.append(line.strip())
+            continue
+        message = entry.get("message", "").strip().splitlines()
+        if entry.get("levelname") in ("ERROR", "CRITICAL") and message:
+            return entry.get("msgid") or "", " ".join([*said, message[-1] if entry.get("msgid") in (None, "Exception") else message[0]])
+        if entry.get("levelname") == "WARNING" and message:
+            said.append(message[0].replace("Remote: ", ""))
+    return "", " ".join(said) or "nothing"

@@ -1,0 +1,94 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: borg_archive_info
+short_description: Read the archives of a Borg repository and the age of the newest
+version_added: 0.1.0
+author: The gpulab.expansion authors (@gpulab)
+description:
+  - Reads without taking the lock, so a running backup is not disturbed.
+  - An age counts from the start of an archive, because what changed later is not in it.
+extends_documentation_fragment:
+  - gpulab.expansion.borg
+  - gpulab.expansion.attributes
+  - gpulab.expansion.attributes.info_module
+options:
+  last:
+    description: Read only so many of the newest archives.
+    type: int
+  server:
+    description: Inventory name of the host that serves the repository, so that a dry run knows what it has yet to bring there.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Read the archives
+  gpulab.expansion.borg_archive_info:
+    repository: ssh://borg@store1.example.org/srv/borg/repos/gpu1
+    passphrase_file: /etc/gpulab/borg/passphrase
+  register: backups
+
+- name: The newest archive is younger than an hour
+  ansible.builtin.assert:
+    that: backups.state == 'present' and backups.newest_age < 3600
+"""
+
+RETURN = r"""
+state:
+  description: V(present), V(absent) (no repository), or V(pending) (this dry run would first bring it).
+  returned: always
+  type: str
+archives:
+  description: C(name), C(start), C(end) of each archive, oldest first; times in seconds since the epoch.
+  returned: always
+  type: list
+  elements: dict
+newest_age:
+  description: Seconds since the start of the newest archive, by the host's clock; none when there is no archive.
+  returned: always
+  type: float
+now:
+  description: The host's clock, seconds since the epoch.
+  returned: when not pending
+  type: float
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._borg.client import Access, Borg, BorgError, RepositoryMissing
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=dict(
+            repository=dict(type="str", required=True),
+            passphrase_file=dict(type="path", required=True, no_log=False),
+            ssh_command=dict(type="str", default="ssh"),
+            last=dict(type="int"),
+            server=dict(type="str"),
+        ),
+        supports_check_mode=True,
+    )
+    wanted = module.params
+    access = Access(wanted["repository"], wanted["passphrase_file"], wanted["ssh_command"], module.tmpdir)
+    now = time.time()
+    try:
+        found = Borg(module.run_command, access).read(wanted["last"])
+    except RepositoryMissing:
+        module.exit_json(changed=False, state="absent", archives=[], newest_age=None, now=now)
+    except BorgError as exc:
+        module.fail_json(msg=str(exc))
+    archives = [dict(name=a.name, start=a.start, end=a.end) for a in found.archives]
+    age = now - found.archives[-1].start if found.archives else None
+    module.exit_json(changed=False, state="present", archives=archives, newest_age=age, now=now)
+
+
+if __name__ == "__main__":
+    main()
