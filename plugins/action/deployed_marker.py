@@ -13,7 +13,7 @@ import typing as t
 import yaml
 from ansible.errors import AnsibleActionFail
 
-from ..module_utils._plan.prediction import RESULT_KEY, prediction, unknown
+from ..module_utils._plan.prediction import RESULT_KEY, Tree, prediction, unknown, unknown_reason_in
 from ..plugin_utils._predicting import HostAction
 
 _FACTS = "/etc/ansible/facts.d"
@@ -32,7 +32,7 @@ class ActionModule(HostAction):
         part = str(self._task.args.get("part") or "main")
         role = role if part == "main" else f"{role}_{part}"
         path = f"{_FACTS}/gpulab_{role}.fact"
-        wanted = {"role": role, "version": _version(), "inputs": self._inputs(part)}
+        wanted: Tree = {"role": role, "version": _version(), "inputs": self._inputs(part)}
         seen = self._read("gpulab.expansion.resources_info", {"paths": [path], "contents": [path]})
         before = _parse(seen["contents"].get(path, ""))
         after = {k: v for k, v in wanted.items() if (before or {}).get(k) != v}
@@ -55,7 +55,7 @@ class ActionModule(HostAction):
         if done.get("failed"):
             raise AnsibleActionFail(f"{self._host}: {done.get('msg')}")
 
-    def _inputs(self, part: str) -> str:
+    def _inputs(self, part: str) -> t.Any:
         """Digest of the role's public variables, without the secret ones: a digest of a passphrase can be guessed offline."""
         with open(os.path.join(str(self._vars["role_path"]), "meta", "argument_specs.yml"), encoding="utf-8") as handle:
             options = yaml.safe_load(handle)["argument_specs"][part]["options"]
@@ -63,7 +63,9 @@ class ActionModule(HostAction):
         for name, spec in options.items():
             if not spec.get("no_log") and name in self._vars:
                 values[name] = self._templar.template(self._vars[name])
-        return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        text = json.dumps(values, sort_keys=True, default=str)
+        reason = unknown_reason_in(text)
+        return unknown(reason) if reason else hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _version() -> str:

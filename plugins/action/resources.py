@@ -44,7 +44,7 @@ class ActionModule(HostAction):
         self._probe([url for c in changes if hasattr(c.resource, "urls") for url in c.resource.urls()])
         predictions = [c.as_prediction() for c in changes]
         if self._task.check_mode:
-            self._ledger.add(self._host, {thing for c in changes for thing in c.resource.brings()})
+            self._ledger.add(self._host, {thing for c in changes for thing in c.brings()})
         elif changes:
             self._apply(changes)
             transaction = [name for c in changes for name in c.after.get("packages", {})]
@@ -192,7 +192,9 @@ class ActionModule(HostAction):
     # -- told
 
     def _values(self, resources: list[Resource], seen: Seen) -> dict[str, str]:
-        return {r.key: seen["contents"].get(r.key, unknown_text("generated", r.key)) for r in resources if isinstance(r, Read)}
+        readings = [r for r in resources if isinstance(r, Read)]
+        absent = {r.key: "" if r.args["optional"] else unknown_text("generated", r.key) for r in readings}
+        return {**absent, **{key: seen["contents"][key] for key in absent if key in seen["contents"]}}
 
 
 def _without_password(url: str) -> str:

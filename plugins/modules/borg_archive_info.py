@@ -62,7 +62,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Access, Borg, BorgError, RepositoryMissing
+from ..module_utils._borg.client import Access, Borg, BorgError, RepositoryMissing, ages
 
 
 def main() -> None:
@@ -85,9 +85,7 @@ def main() -> None:
         module.exit_json(changed=False, state="absent", archives=[], newest_age=None, now=now)
     except BorgError as exc:
         module.fail_json(msg=str(exc))
-    archives = [dict(name=a.name, start=a.start, end=a.end) for a in found.archives]
-    age = now - found.archives[-1].start if found.archives else None
-    module.exit_json(changed=False, state="present", archives=archives, newest_age=age, now=now)
+    module.exit_json(changed=False, **ages(found, now))
 
 
 if __name__ == "__main__":

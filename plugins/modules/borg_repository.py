@@ -53,6 +53,23 @@ id:
   description: Identity of the repository; none in a dry run that would make it.
   returned: always
   type: str
+state:
+  description: As of M(gpulab.expansion.borg_archive_info), so that a verification need not read again.
+  returned: always
+  type: str
+archives:
+  description: As of M(gpulab.expansion.borg_archive_info).
+  returned: when not pending
+  type: list
+  elements: dict
+newest_age:
+  description: As of M(gpulab.expansion.borg_archive_info).
+  returned: when not pending
+  type: float
+now:
+  description: The host's clock, seconds since the epoch.
+  returned: when not pending
+  type: float
 gpulab_prediction:
   description: The repository, when it is made.
   returned: always
@@ -60,9 +77,11 @@ gpulab_prediction:
   elements: dict
 """
 
+import time
+
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Access, Borg, BorgError, RepositoryMissing
+from ..module_utils._borg.client import Access, Borg, BorgError, RepositoryMissing, ages
 from ..module_utils._plan.prediction import prediction, unknown
 
 
@@ -80,13 +99,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
+    now = time.time()
 
     def borg(base_directory: str) -> Borg:
         return Borg(module.run_command, Access(wanted["repository"], wanted["passphrase_file"], wanted["ssh_command"], base_directory))
 
     try:
         try:
-            found = borg(module.tmpdir).read(last=1)  # reading leaves no trace in the real cache
+            found = borg(module.tmpdir).read()  # reading leaves no trace in the real cache
         except RepositoryMissing:
             after = {"encryption": wanted["encryption"], "id": unknown("generated")}
             made = None
@@ -95,7 +115,8 @@ def main() -> None:
                 made = borg(module.tmpdir).read(last=1)
                 after = {"encryption": made.encryption, "id": made.id}
             change = prediction("borg_repository", wanted["repository"], None, after)
-            module.exit_json(changed=True, id=made and made.id, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n"))
+            ages_of_none = dict(state="present", archives=[], newest_age=None, now=now)
+            module.exit_json(changed=True, **ages_of_none, id=made and made.id, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n"))
     except BorgError as exc:
         module.fail_json(msg=str(exc))
     if found.encryption != wanted["encryption"]:
@@ -103,7 +124,7 @@ def main() -> None:
             msg=f"repository {wanted['repository']}: encryption {wanted['encryption']} is expected, but it was made with {found.encryption}: "
             "set borg_encryption to that; a repository is never re-encrypted in place."
         )
-    module.exit_json(changed=False, id=found.id, gpulab_prediction=[])
+    module.exit_json(changed=False, id=found.id, gpulab_prediction=[], **ages(found, now))
 
 
 if __name__ == "__main__":

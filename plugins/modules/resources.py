@@ -36,7 +36,7 @@ options:
       - "C(user): a system user with a group of its name: C(name), C(home), C(shell), C(comment), C(create_home)."
       - "C(python_env): C(path), C(requirements) (each C(name==version)), C(index_url)."
       - "C(ssh_key): an Ed25519 key pair: C(path), C(comment)."
-      - "C(read): C(path), whose text is returned in RV(values)."
+      - "C(read): C(path), whose text is returned in RV(values); C(optional) if it may be absent, then the text is empty."
       - "C(unit): C(name), C(state) (V(started) or V(stopped)), C(enabled), C(restarted_by) (paths)."
     type: list
     elements: dict

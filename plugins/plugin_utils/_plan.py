@@ -57,6 +57,10 @@ class Change:
     steps: tuple[Step, ...] = ()
     text: tuple[str, str] | None = None  # before and after, for the diff
 
+    def brings(self) -> set[Thing]:
+        """What later resources and tasks may count on; new content of a file restarts those who read the old one, a new mode does not."""
+        return self.resource.brings() | ({("content", self.resource.key)} if "sha256" in self.after else set())
+
     def as_prediction(self) -> Tree:
         return prediction(self.resource.kind, self.resource.key, self.before, self.after, self.impact)
 
@@ -67,7 +71,6 @@ class World:
 
     seen: Seen
     pending: frozenset[Thing]  # brought by earlier resources of the list or earlier tasks of this run
-    changed: frozenset[str]  # keys of earlier resources that change
     confirmed: frozenset[str]
 
     def parent_exists(self, path: str) -> bool:
@@ -459,13 +462,13 @@ class Read(Resource):
     """Changes nothing: the text of a file that something earlier may bring, for later tasks (C(values) of the result)."""
 
     kind = "read"
-    spec = dict(path=dict(type="path", required=True))
+    spec = dict(path=dict(type="path", required=True), optional=dict(type="bool", default=False))
 
     def query(self) -> dict[str, t.Any]:
         return {"paths": [self.key], "contents": [self.key]}
 
     def plan(self, world: World) -> Change | None:
-        if world.seen["paths"][self.key] is None and ("path", self.key) not in world.pending:
+        if not self.args["optional"] and world.seen["paths"][self.key] is None and ("path", self.key) not in world.pending:
             raise self.error("it is expected to exist or to be brought by an earlier resource, and is neither.")
         return None
 
@@ -516,7 +519,7 @@ class Unit(Resource):
         stale = running and self.args["state"] == "started" and self._older_than_its_files(world, now["since"])
         if stale or after.get("active") == "active":
             after["since"] = unknown("time")
-        if (now["need_daemon_reload"] or self._file() in world.changed) and (after or observed):
+        if (now["need_daemon_reload"] or ("content", self._file()) in world.pending) and (after or observed):
             after["need_daemon_reload"] = False
         if not after:
             return None
@@ -530,7 +533,7 @@ class Unit(Resource):
         """A unit that started before one of its files was written runs with the old one, also when the run that wrote it was killed."""
         files = [f for f in (world.seen["paths"].get(p) for p in self.args["restarted_by"]) if f is not None]
         written = [f["mtime"] for f in files if f["mtime"] <= world.seen["now"]]
-        return any(p in world.changed for p in self.args["restarted_by"]) or (since is not None and any(m > since for m in written))
+        return any(("content", p) in world.pending for p in self.args["restarted_by"]) or (since is not None and any(m > since for m in written))
 
 
 class PolicyRcD(Resource):
@@ -579,11 +582,11 @@ def compute(resources: t.Sequence[Resource], seen: Seen, pending: t.AbstractSet[
     changes: list[Change] = []
     brought = set(pending)
     for resource in (PolicyRcD({}, 0), *resources):
-        world = World(seen, frozenset(brought), frozenset(c.resource.key for c in changes), frozenset(confirmed))
+        world = World(seen, frozenset(brought), frozenset(confirmed))
         change = resource.plan(world)
         if change is not None:
             changes.append(change)
-            brought |= resource.brings()
+            brought |= change.brings()
     return changes
 
 

@@ -26,6 +26,7 @@ import typing as t
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+NAMES = ROOT / "inventories" / "box" / "names.yml"  # its folder has the box's group_vars, too
 UNKNOWN = "__unknown__"
 
 # What moves on an idle host by itself, or because somebody logged in.
@@ -147,7 +148,7 @@ class Subject:
 class Lab:
     """Test hosts of a prefix of their own, and what is done to them."""
 
-    def __init__(self, prefix: str, inventory: pathlib.Path = ROOT / "inventories" / "box") -> None:
+    def __init__(self, prefix: str, inventory: pathlib.Path = ROOT / "inventories" / "box" / "hosts.yml") -> None:
         self.prefix = prefix
         self.inventory = inventory
         self.env = {**os.environ, "BOX_PREFIX": prefix, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
@@ -163,7 +164,7 @@ class Lab:
         with tempfile.TemporaryDirectory() as tmp:
             record = pathlib.Path(tmp) / "record"
             env = {**self.env, "GPULAB_RECORD": str(record), "GPULAB_REPORTS": tmp}
-            argv = [_tool("ansible-playbook"), "-i", str(self.inventory), str(playbook), "-e", json.dumps(variables or {})]
+            argv = [_tool("ansible-playbook"), "-i", str(self.inventory), "-i", str(NAMES), str(playbook), "-e", json.dumps(variables or {})]
             started = time.monotonic()
             with open(pathlib.Path(tmp) / "output", "w+", encoding="utf-8") as output:
                 process = subprocess.Popen(

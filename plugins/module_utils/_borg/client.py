@@ -44,6 +44,12 @@ class Repository:
     archives: tuple[Archive, ...]  # oldest first
 
 
+def ages(repository: Repository, now: float) -> dict[str, t.Any]:
+    """What modules return of C(repository), read at C(now) by the clock of the host that makes its archives."""
+    archives = [dataclasses.asdict(a) for a in repository.archives]
+    return {"state": "present", "archives": archives, "newest_age": now - archives[-1]["start"] if archives else None, "now": now}
+
+
 @dataclasses.dataclass(frozen=True)
 class Access:
     """How to get at a repository; paths are on the host that runs borg."""
