@@ -1,0 +1,41 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: phase_outcome
+short_description: Say for each roadmap module of a phase what became of it
+version_added: 0.1.0
+author: The gpulab.expansion authors (@gpulab)
+description:
+  - The last task of a phase playbook. Modules whose group is empty are skipped and said so.
+  - Fails when a gate stopped a module that has hosts, so that a pipeline does not take a missing module for a deployed one. All
+    other modules have been deployed by then.
+extends_documentation_fragment:
+  - gpulab.expansion.attributes
+  - gpulab.expansion.attributes.info_module
+options:
+  modules:
+    description: Each with C(module), C(group), C(hosts) (of that group) and C(gate) (RV(gpulab.expansion.roadmap_gate#module:gpulab_gate)).
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Say what became of each module
+  gpulab.expansion.phase_outcome:
+    modules:
+      - {module: borg, group: borg_clients, hosts: "{{ groups['borg_clients'] | default([]) }}"}
+"""
+
+RETURN = r"""
+gpulab_outcomes:
+  description: C(module) and C(outcome), for the report.
+  returned: always
+  type: list
+  elements: dict
+"""
