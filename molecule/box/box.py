@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Copyright (c) 2026, the gpulab.expansion authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -43,9 +42,7 @@ GPU_HOSTS = ("gpu1", "gpu2")
 HOSTS = (*GPU_HOSTS, "store1", "mgmt1")
 # The box's own object store; what opens it is not a secret of any lab.
 S3_ACCESS_KEY, S3_SECRET_KEY = "box-access-key", "box-secret-key"
-CAPABILITIES = (
-    "SYS_ADMIN NET_ADMIN NET_RAW SYS_PTRACE SYS_CHROOT MKNOD AUDIT_WRITE DAC_READ_SEARCH SYS_NICE SYS_TIME IPC_LOCK SYSLOG"
-).split()
+CAPABILITIES = ("SYS_ADMIN NET_ADMIN NET_RAW SYS_PTRACE SYS_CHROOT MKNOD AUDIT_WRITE DAC_READ_SEARCH SYS_NICE SYS_TIME IPC_LOCK SYSLOG").split()  # noqa: SIM905
 
 
 class BoxError(Exception):
@@ -57,7 +54,7 @@ def say(text: str) -> None:
 
 
 def run(*argv: str, check: bool = True, stdin: str | None = None, **more: t.Any) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, **more)
+    done = subprocess.run(argv, input=stdin, capture_output=True, text=True, check=False, **more)
     if check and done.returncode:
         raise BoxError(f"{' '.join(argv[:4])} … failed: {(done.stderr or done.stdout).strip()[-1500:]}")
     return done
@@ -96,8 +93,8 @@ def ensure_docker() -> None:
     if not shutil.which("dockerd"):
         need_packages("docker.io", "iptables")
     say("starting docker")
-    log = open(CACHE / "dockerd.log", "w", encoding="utf-8")
-    for attempt in range(2):
+    log = open(CACHE / "dockerd.log", "w", encoding="utf-8")  # noqa: SIM115  # the daemon keeps it
+    for _attempt in range(2):
         daemon = subprocess.Popen(["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         for _wait in range(120):
             if daemon_answers():
@@ -174,7 +171,7 @@ def base_image() -> str:
     else:
         say("building the base image from the public Debian image")
         packages = BASE_PACKAGES.replace(",", " ")
-        recipe = f"FROM debian:{SUITE}-slim\nRUN apt-get -qq update && apt-get -qq install -y --no-install-recommends {packages}\nCMD [\"/sbin/init\"]\n"
+        recipe = f'FROM debian:{SUITE}-slim\nRUN apt-get -qq update && apt-get -qq install -y --no-install-recommends {packages}\nCMD ["/sbin/init"]\n'
         docker("build", "-q", "-t", image, "-", stdin=recipe)
     return image
 
@@ -210,9 +207,7 @@ def pip_download(out: pathlib.Path, *what: str) -> None:
 
 
 def stub_library(base: str) -> pathlib.Path:
-    return cached(
-        f"nvml-{key_of(base, HERE / 'build_stub.sh', HERE / 'nvml_stub' / 'nvml.c')}", lambda out: in_builder(base, HERE / "build_stub.sh", out)
-    )
+    return cached(f"nvml-{key_of(base, HERE / 'build_stub.sh', HERE / 'nvml_stub' / 'nvml.c')}", lambda out: in_builder(base, HERE / "build_stub.sh", out))
 
 
 def object_store() -> pathlib.Path:
@@ -264,11 +259,24 @@ def start(name: str, image: str, options: t.Sequence[str], command: t.Sequence[s
     """A container of this box named C(name), kept if it already is what it shall be. True when it was made or started."""
     full = f"{PREFIX}-{name}"
     argv = [
-        "run", "-d", "--name", full, "--hostname", name, "--network", PREFIX, "--network-alias", name, "--label", f"{LABEL}={PREFIX}", *options, image,
+        "run",
+        "-d",
+        "--name",
+        full,
+        "--hostname",
+        name,
+        "--network",
+        PREFIX,
+        "--network-alias",
+        name,
+        "--label",
+        f"{LABEL}={PREFIX}",
+        *options,
+        image,
         *command,
     ]
     spec = key_of(*argv)
-    seen = docker("inspect", "-f", "{{.State.Running}} {{index .Config.Labels \"gpulab.box.spec\"}}", full, check=False)
+    seen = docker("inspect", "-f", '{{.State.Running}} {{index .Config.Labels "gpulab.box.spec"}}', full, check=False)
     if seen.returncode == 0:
         running, _sep, was = seen.stdout.strip().partition(" ")
         if was == spec and not fresh:
@@ -308,7 +316,18 @@ def start_object_store(fresh: bool) -> None:
     config = weed / "s3.json"
     identity = f'{{"name":"box","credentials":[{{"accessKey":"{S3_ACCESS_KEY}","secretKey":"{S3_SECRET_KEY}"}}],"actions":["Admin"]}}'
     config.write_text(f'{{"identities":[{identity}]}}\n', encoding="ascii")
-    command = ["/weed/weed", "server", "-dir=/data", "-s3", "-s3.config=/weed/s3.json", "-s3.port=8333", "-volume.max=50", "-master.volumeSizeLimitMB=256", "-ip=127.0.0.1", "-ip.bind=0.0.0.0"]
+    command = [
+        "/weed/weed",
+        "server",
+        "-dir=/data",
+        "-s3",
+        "-s3.config=/weed/s3.json",
+        "-s3.port=8333",
+        "-volume.max=50",
+        "-master.volumeSizeLimitMB=256",
+        "-ip=127.0.0.1",
+        "-ip.bind=0.0.0.0",
+    ]
     start("oss", base_image(), ["-v", f"{weed}:/weed:ro", "--tmpfs", "/data"], command, fresh)
     for _wait in range(120):
         if docker("exec", f"{PREFIX}-oss", "curl", "-s", "-o", "/dev/null", "http://127.0.0.1:8333/", check=False).returncode == 0:

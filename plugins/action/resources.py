@@ -8,7 +8,7 @@ import itertools
 import os
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import generate_ansible_template_vars, trust_as_template
 
@@ -128,7 +128,9 @@ class ActionModule(HostAction):
         """A mirror that is down stops the run before anything is changed, also the dry run."""
         for url, said in (self._observe({"urls": urls})["urls"] if urls else {}).items():
             if said:
-                raise AnsibleActionFail(f"{self._host}: {_without_password(url)} is expected to answer, but: {said}. Set the role's mirror variable, or mend the mirror.")
+                raise AnsibleActionFail(
+                    f"{self._host}: {_without_password(url)} is expected to answer, but: {said}. Set the role's mirror variable, or mend the mirror."
+                )
 
     # -- real run
 

@@ -129,4 +129,3 @@ class CallbackModule(CallbackBase):
             with open(stem + ".json", "w", encoding="utf-8") as handle:
                 json.dump({"title": self._title, "when": when, "check": check, **found}, handle, indent=1, default=str)
             self._display.display(f"\nReport: {stem}.md")
-

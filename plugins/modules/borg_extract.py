@@ -80,7 +80,9 @@ def main() -> None:
     wanted = module.params
     destination = wanted["destination"]
     if os.path.isdir(destination) and os.listdir(destination):
-        module.fail_json(msg=f"{destination} is expected to be absent or empty, but is not: nothing is restored over what is there, choose another destination.")
+        module.fail_json(
+            msg=f"{destination} is expected to be absent or empty, but is not: nothing is restored over what is there, choose another destination."
+        )
     borg = Borg(module.run_command, Access(wanted["repository"], wanted["passphrase_file"], wanted["ssh_command"], module.tmpdir))
     inside = [path.lstrip("/") for path in wanted["paths"]]
     try:

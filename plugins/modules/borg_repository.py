@@ -116,7 +116,9 @@ def main() -> None:
                 after = {"encryption": made.encryption, "id": made.id}
             change = prediction("borg_repository", wanted["repository"], None, after)
             ages_of_none = dict(state="present", archives=[], newest_age=None, now=now)
-            module.exit_json(changed=True, **ages_of_none, id=made and made.id, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n"))
+            module.exit_json(
+                changed=True, **ages_of_none, id=made and made.id, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n")
+            )
     except BorgError as exc:
         module.fail_json(msg=str(exc))
     if found.encryption != wanted["encryption"]:

@@ -67,9 +67,7 @@ from ..module_utils._plan.prediction import prediction
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=dict(
-            config=dict(type="path", required=True), source=dict(type="str", required=True), destination=dict(type="path", required=True)
-        ),
+        argument_spec=dict(config=dict(type="path", required=True), source=dict(type="str", required=True), destination=dict(type="path", required=True)),
         supports_check_mode=True,
     )
     source, destination = module.params["source"], module.params["destination"]

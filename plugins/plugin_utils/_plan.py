@@ -117,7 +117,9 @@ class Resource:
     def require_parent(self, world: World) -> None:
         parent = world.seen["paths"].get(posixpath.dirname(self.key))
         if parent is not None and parent.get("read_only"):
-            raise self.error(f"{posixpath.dirname(self.key)} is expected to be writable, but is mounted read-only: mount it read-write, or choose another place.")
+            raise self.error(
+                f"{posixpath.dirname(self.key)} is expected to be writable, but is mounted read-only: mount it read-write, or choose another place."
+            )
         if not world.parent_exists(self.key):
             raise self.error(
                 f"its directory {posixpath.dirname(self.key)} is expected to exist or to come earlier in this list, and does neither: "

@@ -90,6 +90,3 @@ class PredictingAction(HostAction):
         result.update(changed=predicted is not None, state="pending", msg=f"Predicted, not read: this run would first bring {names}.")
         result[RESULT_KEY] = [] if predicted is None else [predicted]
         return result
-
-
-

@@ -31,11 +31,35 @@ UNKNOWN = "__unknown__"
 
 # What moves on an idle host by itself, or because somebody logged in.
 ALWAYS_MOVING = (
-    "/tmp", "/tmp/.ansible", "/tmp/.ansible/*",  # where Ansible puts its modules; docker's own tmpfs
-    "/run/systemd/*", "/run/log/*", "/run/dbus", "/run/mount", "/run/mount/*", "/run/lock", "/run", "/var/log/journal*", "/var/log/wtmp", "/var/log/lastlog", "/var/log/btmp",
-    "/var/lib/systemd/timers*", "/var/lib/systemd/random-seed",
+    "/tmp",
+    "/tmp/.ansible",
+    "/tmp/.ansible/*",  # where Ansible puts its modules; docker's own tmpfs
+    "/run/systemd/*",
+    "/run/log/*",
+    "/run/dbus",
+    "/run/mount",
+    "/run/mount/*",
+    "/run/lock",
+    "/run",
+    "/var/log/journal*",
+    "/var/log/wtmp",
+    "/var/log/lastlog",
+    "/var/log/btmp",
+    "/var/lib/systemd/timers*",
+    "/var/lib/systemd/random-seed",
 )
-ALWAYS_MOVING_UNITS = ("systemd-tmpfiles-clean.*", "apt-daily*", "dpkg-db-backup*", "e2scrub*", "fstrim*", "user*", "session*", "systemd-*", "run-docker*", "run-*.scope")
+ALWAYS_MOVING_UNITS = (
+    "systemd-tmpfiles-clean.*",
+    "apt-daily*",
+    "dpkg-db-backup*",
+    "e2scrub*",
+    "fstrim*",
+    "user*",
+    "session*",
+    "systemd-*",
+    "run-docker*",
+    "run-*.scope",
+)
 
 _MANIFEST = r"""
 import json, os, stat, sys
@@ -49,7 +73,8 @@ for top, folders, files in os.walk('/'):
             i = os.lstat(path)
         except OSError:
             continue
-        out[path] = [stat.S_IFMT(i.st_mode), stat.S_IMODE(i.st_mode), i.st_uid, i.st_gid, i.st_size if not stat.S_ISDIR(i.st_mode) else 0, i.st_mtime_ns, i.st_ctime_ns]
+        size = 0 if stat.S_ISDIR(i.st_mode) else i.st_size
+        out[path] = [i.st_mode, i.st_uid, i.st_gid, size, i.st_mtime_ns, i.st_ctime_ns]
 json.dump(out, sys.stdout)
 """
 
@@ -75,7 +100,8 @@ def user(n):
     u = subprocess.run(['getent', 'passwd', n], capture_output=True, text=True).stdout.strip().split(':')
     return {'home': u[5], 'shell': u[6], 'uid': int(u[2]), 'group': grp.getgrgid(int(u[3])).gr_name}
 def env(p, names):
-    r = json.loads(subprocess.run([p + '/bin/python', '-m', 'pip', 'list', '--format', 'json', '--disable-pip-version-check'], capture_output=True, text=True).stdout)
+    argv = [p + '/bin/python', '-m', 'pip', 'list', '--format', 'json', '--disable-pip-version-check']
+    r = json.loads(subprocess.run(argv, capture_output=True, text=True).stdout)
     return {'distributions': {d['name'].lower().replace('_', '-'): d['version'] for d in r}}
 out = []
 for kind, key, after in json.load(sys.stdin):
@@ -168,7 +194,13 @@ class Lab:
             started = time.monotonic()
             with open(pathlib.Path(tmp) / "output", "w+", encoding="utf-8") as output:
                 process = subprocess.Popen(
-                    argv + (["--check", "--diff"] if check else []), env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                    argv + (["--check", "--diff"] if check else []),
+                    env=env,
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    start_new_session=True,
                 )
                 if kill:
                     self._kill_when(process, kill)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+import sys
 import typing as t
 
 from .client import Access, Borg, BorgError, Repository
@@ -53,7 +54,7 @@ def main() -> None:
     try:
         repository = Borg(run_program, access).read(last=1)
     except BorgError as exc:
-        print(exc)  # into the journal
+        sys.stderr.write(f"{exc}\n")  # into the journal
     # systemd tells a service's ExecStopPost how it ended
     registry = registry_of(repository, os.environ.get("SERVICE_RESULT") == "success")
     prometheus_client.write_to_textfile(args.textfile, registry)

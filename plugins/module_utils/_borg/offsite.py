@@ -96,15 +96,15 @@ def main() -> int:
         write_metrics(args.textfile, args.client, read_state(args.state), os.environ.get("SERVICE_RESULT") == "success")
         return 0
     if not os.path.isdir(args.repository):
-        print(f"{args.repository}: the client has not made its repository yet, nothing to copy")
+        sys.stderr.write(f"{args.repository}: the client has not made its repository yet, nothing to copy\n")
         return 0
     try:
         write_state(args.state, copy(args.repository, args.target, read_state(args.state)))
     except subprocess.CalledProcessError as exc:
-        print(f"{args.repository}: {exc.cmd[0]} is expected to end well, but ended with {exc.returncode}", file=sys.stderr)
+        sys.stderr.write(f"{args.repository}: {exc.cmd[0]} is expected to end well, but ended with {exc.returncode}\n")
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -10,7 +10,6 @@ Nothing here changes the host; the package simulation works in a temporary direc
 
 from __future__ import annotations
 
-import base64
 import glob
 import grp
 import hashlib
@@ -23,7 +22,8 @@ import tempfile
 import time
 import typing as t
 import urllib.error
-import urllib.request
+
+from ansible.module_utils.urls import open_url
 
 Run = t.Callable[..., t.Tuple[int, str, str]]  # AnsibleModule.run_command
 CONTENT_LIMIT = 64 * 1024
@@ -86,12 +86,16 @@ class HostReader:
         for name, block in zip(names, blocks):
             seen = dict(line.split("=", 1) for line in block.splitlines())
             entered = int(seen.get("ActiveEnterTimestampMonotonic") or 0)
-            result[name] = None if seen["LoadState"] == "not-found" else {
-                "active": seen["ActiveState"],
-                "enabled": seen["UnitFileState"],
-                "need_daemon_reload": seen["NeedDaemonReload"] == "yes",
-                "since": boot + entered / 1e6 if entered else None,
-            }
+            result[name] = (
+                None
+                if seen["LoadState"] == "not-found"
+                else {
+                    "active": seen["ActiveState"],
+                    "enabled": seen["UnitFileState"],
+                    "need_daemon_reload": seen["NeedDaemonReload"] == "yes",
+                    "since": boot + entered / 1e6 if entered else None,
+                }
+            )
         return result
 
     def simulation(self, simulate: dict[str, t.Any], packages: dict[str, str | None]) -> dict[str, t.Any] | None:
@@ -113,9 +117,24 @@ class HostReader:
                     handle.write(text)
             # Dir::Log too: apt-get -s still writes eipp.log.xz
             options = [
-                "-o", f"Dir::State::Lists={tmp}/lists", "-o", f"Dir::Cache={tmp}/cache", "-o", f"Dir::Log={tmp}/log",
-                "-o", f"Dir::Etc::SourceParts={parts}", "-o", "Debug::NoLocking=1", "-o", "APT::Sandbox::User=root",
-                "-o", "APT::Update::Error-Mode=any", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20",
+                "-o",
+                f"Dir::State::Lists={tmp}/lists",
+                "-o",
+                f"Dir::Cache={tmp}/cache",
+                "-o",
+                f"Dir::Log={tmp}/log",
+                "-o",
+                f"Dir::Etc::SourceParts={parts}",
+                "-o",
+                "Debug::NoLocking=1",
+                "-o",
+                "APT::Sandbox::User=root",
+                "-o",
+                "APT::Update::Error-Mode=any",
+                "-o",
+                "Acquire::Retries=1",
+                "-o",
+                "Acquire::http::Timeout=20",
             ]
             env = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
             rc, out, err = self._run(["apt-get", *options, "-qq", "update"], environ_update=env)
@@ -154,9 +173,7 @@ def dpkg_interrupted() -> bool:
     if any(name.isdigit() for name in os.listdir("/var/lib/dpkg/updates")):
         return True
     with open("/var/lib/dpkg/status", encoding="utf-8", errors="replace") as handle:
-        return any(
-            line.startswith("Status: ") and line.split()[3] not in ("installed", "config-files", "not-installed") for line in handle
-        )
+        return any(line.startswith("Status: ") and line.split()[3] not in ("installed", "config-files", "not-installed") for line in handle)
 
 
 def policy_rc_d() -> str:
@@ -239,12 +256,8 @@ def normalised(name: str) -> str:
 
 def probe(url: str) -> str | None:
     """None when C(url) answers, else why it does not. Reads no body. User and password of the URL are sent, never told."""
-    found = re.match(r"(\w+://)([^/@]+)@(.*)", url)
-    request = urllib.request.Request(found.group(1) + found.group(3) if found else url)
-    if found:
-        request.add_header("Authorization", "Basic " + base64.b64encode(found.group(2).encode()).decode())
     try:
-        urllib.request.urlopen(request, timeout=15).close()
+        open_url(url, timeout=15).close()
     except urllib.error.HTTPError as exc:
         return f"HTTP {exc.code} {exc.reason}"
     except (OSError, ValueError) as exc:

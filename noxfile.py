@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# /// script
+# dependencies = ["nox>=2026.4", "antsibull-nox>=1.10"]
+# ///
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import sys
+
+import antsibull_nox
+import nox
+
+ROOT = pathlib.Path(__file__).resolve().parent
+
+antsibull_nox.load_antsibull_nox_toml()
+
+
+@nox.session(name="sanity", default=False)
+def sanity(session: nox.Session) -> None:
+    """ansible-test sanity, in a copy, because ansible-test wants a real ansible_collections directory."""
+    session.install("-r", "requirements.txt")
+    copy = pathlib.Path(session.create_tmp()) / "ansible_collections" / "gpulab" / "expansion"
+    shutil.rmtree(copy, ignore_errors=True)
+    listed = session.run("git", "ls-files", "--cached", "--others", "--exclude-standard", external=True, silent=True)
+    for name in str(listed).split():
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, copy / name)
+    # ansible-test fetches pip's installer from the net; the one that Python brings does as well
+    cache = pathlib.Path.home() / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    for version in ("get_pip_24_2.py", "get_pip_25_2.py", "get_pip_25_3.py"):
+        if not (cache / version).exists():
+            (cache / version).write_text("import ensurepip\n\nensurepip.bootstrap(upgrade=True, default_pip=True)\n", encoding="ascii")
+    session.chdir(copy)
+    session.run("git", "init", "-q", external=True)
+    session.run("git", "add", "-A", external=True)
+    session.run(
+        "ansible-test",
+        "sanity",
+        "--local",
+        "--requirements",
+        "--python",
+        f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "--color",
+        "no",
+        *session.posargs,
+        env={"PYTHONDONTWRITEBYTECODE": "1", **{k: v for k, v in os.environ.items() if k == "HOME"}},
+    )
+
+
+if __name__ == "__main__":
+    nox.main()
