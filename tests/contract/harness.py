@@ -283,7 +283,7 @@ class Contract:
         before = self.lab.manifest(self.subject.hosts)
         run = self.lab.play(self.subject.playbook, check=True, variables=self.variables)
         after = self.lab.manifest(self.subject.hosts)
-        for host, path, what in self._written(before, after):
+        for host, path, what in self.written(before, after):
             self._disagree(state, "L0", f"{host}: the dry run {what} {path}")
         if run.rc and not expect_failure:
             self._disagree(state, "L1", f"the dry run failed: {_why(run)}")
@@ -386,7 +386,7 @@ class Contract:
     def _disagree(self, state: str, level: str, text: str) -> None:
         self.disagreements.append(Disagreement(state, level, text))
 
-    def _written(self, before: dict[str, dict[str, t.Any]], after: dict[str, dict[str, t.Any]]) -> t.Iterator[tuple[str, str, str]]:
+    def written(self, before: dict[str, dict[str, t.Any]], after: dict[str, dict[str, t.Any]]) -> t.Iterator[tuple[str, str, str]]:
         moving = (*ALWAYS_MOVING, *self.subject.moving)
         units = [f"unit:{u}" for u in (*ALWAYS_MOVING_UNITS, *self.subject.moving_units)]
         for host, old in before.items():

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+import typing as t
+
+from harness import ROOT, Contract, Lab, Run
+
+DRILL = ROOT / "playbooks" / "restore_drill.yml"
+
+
+def test_contract(contract: Contract) -> None:
+    assert not contract.disagreements, contract.report()
+
+
+# -- what is there, read by other means
+
+
+def test_account_serves_one_repository_to_one_key(lab: Lab, host_of: t.Callable[[str], t.Any]) -> None:
+    server = host_of("store1")
+    lines = [line for line in server.file("/srv/borg/.ssh/authorized_keys").content_string.splitlines() if not line.startswith("#")]
+    public = host_of("gpu1").file("/etc/gpulab/borg/id_ed25519.pub").content_string.strip()
+    assert lines == [f'command="borg serve --restrict-to-repository /srv/borg/repos/gpu1",restrict {public}']
+    ssh = "ssh -i /etc/gpulab/borg/id_ed25519 -o UserKnownHostsFile=/etc/gpulab/borg/known_hosts -o BatchMode=yes borg@store1"
+    shell = lab.sh("gpu1", f"timeout 5 {ssh} id", check=False)
+    assert "uid=" not in shell.stdout, "the key must not give a shell"
+    other = lab.sh("gpu1", f"BORG_RSH='{ssh.rsplit(' ', 1)[0]}' BORG_PASSPHRASE=x borg init -e repokey ssh://borg@store1/srv/borg/repos/other", check=False)
+    assert other.returncode == 2 and not server.file("/srv/borg/repos/other").exists, "the key must not make another repository"
+
+
+def test_secrets_are_files_0600(host_of: t.Callable[[str], t.Any]) -> None:
+    client, server = host_of("gpu1"), host_of("store1")
+    for path in ("/etc/gpulab/borg/passphrase", "/etc/gpulab/borg/id_ed25519", "/etc/gpulab/borg/config.yaml"):
+        assert (client.file(path).mode, client.file(path).user) == (0o600, "root")
+    conf = server.file("/etc/gpulab/borg-offsite/rclone.conf")
+    assert (conf.mode, conf.user, conf.group) == (0o640, "root", "borg")
+    # the server alone never holds a passphrase
+    assert server.run("grep -rlF gpu1-box-passphrase /etc /srv /var/lib /root /home").stdout == ""
+
+
+def test_timer_keeps_the_rpo(lab: Lab, host_of: t.Callable[[str], t.Any]) -> None:
+    client = host_of("gpu1")
+    assert client.run("systemctl is-active gpulab-borg.timer").stdout.strip() == "active"
+    unit = client.run("systemctl cat gpulab-borg.timer gpulab-borg.service").stdout
+    assert "ConditionACPower" not in unit and "Persistent=true" in unit
+    calendar = re.search(r"OnCalendar=(\S+)", unit)
+    assert calendar
+    text = client.run(f"systemd-analyze calendar --iterations=4 '{calendar.group(1)}'").stdout
+    minutes = sorted(int(m) for m in re.findall(r"\d\d:(\d\d):00 UTC", text))
+    assert len(set(minutes)) == 2 and minutes[-1] - minutes[0] == 30, text
+
+
+def test_backup_runs_and_goes_off_site(lab: Lab, host_of: t.Callable[[str], t.Any]) -> None:
+    client, server = host_of("gpu1"), host_of("store1")
+    lab.sh("gpu1", "mkdir -p /home/alice && head -c 3000000 /dev/urandom > /home/alice/checkpoint.bin && systemctl start gpulab-borg.service")
+    started = time.time()
+    lab.sh("store1", "systemctl start gpulab-borg-offsite@gpu1.service")
+    metrics = client.file("/var/lib/gpulab/metrics/gpulab_borg.prom").content_string
+    start = float(re.search(r"(?m)^gpulab_borg_archive_start_timestamp_seconds (\S+)", metrics).group(1))  # type: ignore[union-attr]
+    assert started - 120 < start <= started and "gpulab_borg_last_run_succeeded 1.0" in metrics
+    offsite = server.file("/var/lib/gpulab/metrics/gpulab_borg_offsite_gpu1.prom").content_string
+    synced = float(re.search(r'synced_timestamp_seconds\{client="gpu1"\} (\S+)', offsite).group(1))  # type: ignore[union-attr]
+    assert synced >= started - 1 and 'last_run_succeeded{client="gpu1"} 1.0' in offsite
+    # a second copy of an unchanged repository leaves it alone
+    before = server.run("ls /srv/borg/repos/gpu1").stdout
+    lab.sh("store1", "systemctl start gpulab-borg-offsite@gpu1.service")
+    assert server.run("ls /srv/borg/repos/gpu1").stdout == before
+
+
+def drill(lab: Lab, host: str, source: str) -> Run:
+    return lab.play(DRILL, variables={"drill_client": "gpu1", "drill_host": host, "drill_from": source})
+
+
+def verdict(run: Run) -> str:
+    (found,) = [r["verdict"]["measured"] for r in run.records if r["verdict"] and r["verdict"]["subject"].startswith("restore of")]
+    return str(found)
+
+
+def test_restore_drill_from_the_server(lab: Lab, contract: Contract) -> None:
+    run = drill(lab, "gpu1", "server")
+    assert run.rc == 0, run.output
+    assert int(verdict(run).split()[0]) > 100
+    assert lab.sh("gpu1", "ls -d /var/lib/gpulab/borg-drill", check=False).returncode != 0
+
+
+def test_restore_drill_from_the_bucket_alone(lab: Lab, contract: Contract) -> None:
+    """The server is gone, and the drill runs on a host that has nothing of the client's."""
+    lab.box("fresh", "mgmt1")
+    subprocess.run(["docker", "stop", f"{lab.prefix}-store1"], check=True, capture_output=True)
+    inventory = lab.inventory
+    lab.inventory = ROOT / "inventories" / "box" / "hosts.yml"
+    try:
+        run = drill(lab, "mgmt1", "bucket")
+        assert run.rc == 0, run.output
+        assert int(verdict(run).split()[0]) > 100
+        # a file changed since the backup proves nothing, and is counted as such
+        lab.sh("gpu1", "cp -a /home/alice /root/alice.saved; printf x | dd of=/home/alice/checkpoint.bin bs=1 seek=5 conv=notrunc 2>/dev/null")
+        changed = drill(lab, "mgmt1", "bucket")
+        assert changed.rc == 0 and int(re.search(r"(\d+) changed since", verdict(changed)).group(1)) >= 1  # type: ignore[union-attr]
+    finally:
+        lab.inventory = inventory
+        lab.sh("gpu1", "rm -rf /home/alice && mv /root/alice.saved /home/alice", check=False)
+        lab.box("up", "store1")
+
+
+# -- bad input: one sentence, nothing changed
+
+
+def test_missing_passphrase(said: t.Callable[..., str]) -> None:
+    sentence = said(borg_passphrase="")
+    assert "borg_passphrase is expected to be set to at least 12 characters for gpu1, but is not set: put it into a vault" in sentence
+
+
+def test_interval_that_cannot_keep_the_rpo(said: t.Callable[..., str]) -> None:
+    assert "An RPO of 60 min is expected to be kept, but interval 60 + backup 10" in said(borg_interval_minutes=60)
+
+
+def test_wrong_type_of_retention(said: t.Callable[..., str]) -> None:
+    sentence = said(borg_retention={"hourly": "often", "daily": 7, "weekly": 4, "monthly": 6})
+    assert "hourly" in sentence and "unable to convert to int" in sentence
+
+
+def test_unset_secret_of_the_bucket(said: t.Callable[..., str]) -> None:
+    assert "borg_offsite_secret_access_key is expected to be set for store1, but is not" in said(borg_offsite_secret_access_key="")
+
+
+def test_unwritable_place_for_repositories(lab: Lab, said: t.Callable[..., str]) -> None:
+    lab.sh("store1", "mkdir -p /mnt/ro && mount -t tmpfs -o ro tmpfs /mnt/ro")
+    try:
+        sentence = said(borg_server_directory="/mnt/ro/borg")
+    finally:
+        lab.sh("store1", "umount /mnt/ro && rmdir /mnt/ro")
+    assert "/mnt/ro/borg on store1 is expected to be writable, but is mounted read-only: mount it read-write" in sentence
+
+
+def test_mirror_down(lab: Lab, said: t.Callable[..., str], contract: Contract) -> None:
+    lab.sh("gpu1", "mv /opt/gpulab/borg /root/env.away")
+    try:
+        sentence = said(borg_pypi_index="http://mirror:81/simple")
+    finally:
+        lab.sh("gpu1", "mv /root/env.away /opt/gpulab/borg")
+    assert "gpu1: http://mirror:81/simple/borgmatic/ is expected to answer, but" in sentence
+
+
+def test_package_mirror_down(lab: Lab, said: t.Callable[..., str]) -> None:
+    lab.sh("gpu1", "dpkg --remove --force-depends python3-packaging >/dev/null 2>&1; sed -i s,//mirror,//mirror:81, /etc/apt/sources.list.d/box.sources")
+    try:
+        sentence = said()
+    finally:
+        lab.sh(
+            "gpu1",
+            "sed -i s,//mirror:81,//mirror, /etc/apt/sources.list.d/box.sources; apt-get -qq update; apt-get -qq install -y python3-packaging >/dev/null",
+        )
+    assert "APT is expected to be able to install it, but says: the package sources do not answer" in sentence
+
+
+def test_unreachable_server(lab: Lab, contract: Contract) -> None:
+    before = lab.manifest(["gpu1"])
+    subprocess.run(["docker", "stop", f"{lab.prefix}-store1"], check=True, capture_output=True)
+    try:
+        run = lab.play(contract.subject.playbook)
+    finally:
+        lab.box("up", "store1")
+    failed = [r for r in run.records if r["failed"]]
+    assert run.rc and [r["host"] for r in failed] == ["store1"] and failed[0]["message"]
+    assert not list(contract.written(before, lab.manifest(["gpu1"])))

@@ -1,0 +1,67 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Fixtures of the scenarios. `contract` takes the role of the scenario through all its states before any other test."""
+
+from __future__ import annotations
+
+import pathlib
+import sys
+import typing as t
+
+import pytest
+import testinfra
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "contract"))
+
+from harness import Contract, Lab, Subject  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def scenario(request: pytest.FixtureRequest) -> pathlib.Path:
+    """molecule/<role>, from the path of the tests that run."""
+    return pathlib.Path(request.session.items[0].path).parents[1]
+
+
+@pytest.fixture(scope="session")
+def lab(scenario: pathlib.Path) -> Lab:
+    return Lab(f"gpulab-{scenario.name}", scenario / "hosts.yml")
+
+
+@pytest.fixture(scope="session")
+def contract(scenario: pathlib.Path, lab: Lab) -> Contract:
+    """Run the states; leaves converged hosts. The report goes to reports/contract-<role>.txt."""
+    subject = Subject.load(scenario / "contract.yml")
+    lab.box("fresh", *subject.hosts, *subject.others)
+    found = Contract(subject, lab)
+    for state in (found.bare, found.drifted, found.input_changed, found.engine_down, found.interrupted):
+        state()
+    report = found.report()
+    (ROOT / "reports").mkdir(exist_ok=True)
+    (ROOT / "reports" / f"contract-{subject.name}.txt").write_text(report + "\n", encoding="utf-8")
+    sys.__stderr__.write("\n" + report + "\n")
+    return found
+
+
+@pytest.fixture(scope="session")
+def host_of(lab: Lab, contract: Contract) -> t.Callable[[str], t.Any]:
+    """A testinfra host by inventory name, on converged hosts."""
+    return lambda name: testinfra.get_host(f"docker://{lab.prefix}-{name}")
+
+
+@pytest.fixture
+def said(lab: Lab, contract: Contract, scenario: pathlib.Path) -> t.Callable[..., str]:
+    """Run the role with a bad input: it must fail with one sentence and change nothing. Returns the sentence."""
+
+    def play(**variables: t.Any) -> str:
+        hosts = contract.subject.hosts
+        before = lab.manifest(hosts)
+        run = lab.play(contract.subject.playbook, variables={**contract.subject.variables, **variables})
+        written = list(contract.written(before, lab.manifest(hosts)))
+        assert run.rc != 0, run.output
+        assert not written, written
+        return "\n".join({r["message"].replace("Task failed: ", "").replace("Action failed: ", "") for r in run.records if r["failed"]})
+
+    return play

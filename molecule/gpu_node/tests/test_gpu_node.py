@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import subprocess
+import typing as t
+
+import pytest
+from harness import ROOT, Contract, Lab
+
+
+def test_contract(contract: Contract) -> None:
+    assert not contract.disagreements, contract.report()
+
+
+def gpu_info(lab: Lab, state: str) -> dict[str, t.Any]:
+    """Run the module on the host, against its simulated NVML in C(state): the real pynvml through the real ctypes."""
+    lab.sh("gpu1", "cp /etc/nvml-sim.conf /etc/nvml-sim.saved; cat > /etc/nvml-sim.conf", stdin=state)
+    try:
+        argv = [
+            "ansible",
+            "-i",
+            str(lab.inventory),
+            "-i",
+            str(ROOT / "inventories" / "box" / "names.yml"),
+            "gpu1",
+            "-m",
+            "gpulab.expansion.gpu_info",
+            "-a",
+            "python_env=/opt/gpulab/gpu_node",
+        ]
+        done = subprocess.run(argv, env=lab.env, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return t.cast("dict[str, t.Any]", json.loads(done.stdout.split("=>", 1)[1]))
+    finally:
+        lab.sh("gpu1", "mv /etc/nvml-sim.saved /etc/nvml-sim.conf")
+
+
+def test_eight_gpus_with_a_user(contract: Contract, lab: Lab) -> None:
+    lab.sh("gpu1", "useradd -m alice; setsid runuser -u alice sleep 60 >/dev/null 2>&1 & sleep 0.5")
+    pid = lab.sh("gpu1", "pgrep -u alice sleep").stdout.split()[0]
+    found = gpu_info(lab, f"count=8\ndriver=550.54.14\ncuda=12040\n[0]\nutil=97\nmem_used=20000\ntemp=71\npower=412\nthrottle=4\nprocs={pid}:19000\n")
+    lab.sh("gpu1", f"kill {pid}; userdel -r alice 2>/dev/null || true")
+    assert (found["state"], found["driver_version"], found["cuda_version"], len(found["gpus"])) == ("ok", "550.54.14", "12.4", 8)
+    first, second = found["gpus"][:2]
+    assert (first["utilization_percent"], first["temperature_celsius"], first["power_watts"]) == (97, 71, 412.0)
+    assert (first["memory_used_mib"], first["memory_total_mib"]) == (20000, 24564)
+    assert first["throttle_reasons"] == ["sw_power_cap"]
+    assert first["processes"] == [{"pid": int(pid), "user": "alice", "name": "sleep", "memory_mib": 19000}]
+    assert (first["ecc"], first["mig"], first["nvlink_active"]) == ("not supported", "not supported", "not supported")
+    assert second["processes"] == [] and second["uuid"] != first["uuid"]
+
+
+def test_sixteen_gpus(contract: Contract, lab: Lab) -> None:
+    found = gpu_info(lab, "count=16\n")
+    assert [g["index"] for g in found["gpus"]] == list(range(16)) and found["state"] == "ok"
+
+
+def test_one_of_eight_is_lost(contract: Contract, lab: Lab) -> None:
+    found = gpu_info(lab, "count=8\n[5]\nlost=1\n")
+    assert found["state"] == "degraded" and "fallen off the bus" in found["message"]
+    assert [g["state"] for g in found["gpus"]] == ["ok"] * 5 + ["lost"] + ["ok"] * 2
+    assert found["gpus"][5]["temperature_celsius"] is None and "lost" in found["gpus"][5]["unreadable"]["handle"]
+
+
+def test_unreadable_field(contract: Contract, lab: Lab) -> None:
+    gpu = gpu_info(lab, "count=2\n[1]\nunreadable=temp\ntemp=50\n")["gpus"][1]
+    assert gpu["temperature_celsius"] is None and gpu["unreadable"]["temperature"] == "Unknown Error"
+    assert gpu["power_watts"] == 20.0 and gpu["state"] == "ok"
+
+
+def test_ecc_mig_and_nvlink_where_they_are(contract: Contract, lab: Lab) -> None:
+    gpu = gpu_info(lab, "count=1\n[0]\nname=NVIDIA H100 80GB HBM3\necc=1\necc_unc=2\nmig=1\nnvlinks=4\n")["gpus"][0]
+    assert (gpu["ecc"], gpu["ecc_uncorrected"], gpu["mig"], gpu["nvlink_active"]) == ("enabled", 2, "enabled", 4)
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "words"), [("nodriver=1\n", "no_driver", "driver is not loaded"), ("mismatch=1\n", "mismatch", "different versions")]
+)
+def test_driver_trouble(contract: Contract, lab: Lab, state: str, name: str, words: str) -> None:
+    found = gpu_info(lab, state)
+    assert found["state"] == name and words in found["message"] and found["gpus"] == []
+
+
+def test_no_gpu(contract: Contract, lab: Lab) -> None:
+    assert gpu_info(lab, "count=0\n")["state"] == "no_gpu"
+
+
+def test_no_driver_library(contract: Contract, lab: Lab) -> None:
+    lab.sh("gpu1", "mv /usr/lib/libnvidia-ml.so.1 /root/; ldconfig")
+    try:
+        assert gpu_info(lab, "count=8\n")["state"] == "no_gpu"
+    finally:
+        lab.sh("gpu1", "mv /root/libnvidia-ml.so.1 /usr/lib/; ldconfig")
+
+
+def test_metrics(lab: Lab, host_of: t.Callable[[str], t.Any]) -> None:
+    host = host_of("gpu1")
+    assert host.service("gpulab-gpu-metrics").is_running and host.service("gpulab-gpu-metrics").is_enabled
+    text = host.file("/var/lib/gpulab/metrics/gpulab_gpu.prom").content_string
+    assert 'gpulab_gpu_utilization_ratio{gpu="0"} 0.97' in text
+    assert 'gpulab_gpu_host_state{state="ok"} 1.0' in text
+    assert text.count("gpulab_gpu_up{") == 8
+    # nothing outside the role's own places was made writable
+    assert oct(host.file("/etc").mode) == "0o755" and oct(host.file("/usr/local/lib").mode) in ("0o755", "0o2775")
+
+
+def test_host_without_python(lab: Lab, said: t.Callable[..., str], contract: Contract) -> None:
+    before = lab.manifest(["gpu1"])
+    lab.sh("gpu1", "mv /usr/bin/python3 /usr/bin/python3.away")
+    try:
+        run = lab.play(contract.subject.playbook)
+    finally:
+        lab.sh("gpu1", "mv /usr/bin/python3.away /usr/bin/python3")
+    messages = [r["message"] for r in run.records if r["failed"]]
+    assert run.rc and len(messages) == 1
+    assert "gpu1: Python 3.9 or newer is expected on the host, but none is found: run `apt-get install python3`" in messages[0]
+    assert {p for _h, p, _w in contract.written(before, lab.manifest(["gpu1"]))} <= {"/usr", "/usr/bin", "/usr/bin/python3"}
