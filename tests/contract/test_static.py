@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be seen without running anything: nothing in a role or module changes a host behind the plan's back."""
+
+from __future__ import annotations
+
+import ast
+import pathlib
+import typing as t
+
+import pytest
+import yaml
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FORBIDDEN = {f"{ns}{m}" for ns in ("", "ansible.builtin.", "ansible.legacy.") for m in ("command", "shell", "raw", "script", "expect")}
+FRAGILE = {f"{ns}{m}" for ns in ("", "ansible.builtin.") for m in ("lineinfile", "blockinfile", "replace")} | {"community.general.ini_file"}
+
+# A module may run a program that changes something only after it has read and compared; each is named here with its reader.
+READ_BEFORE = {
+    "plugins/module_utils/_borg/client.py": "borg_repository reads before it creates; borg_extract restores into an empty directory",
+    "plugins/module_utils/_borg/metrics.py": "runs on the host in the backup service: lists archives",
+    "plugins/module_utils/_borg/offsite.py": "runs on the host in the copy service; compares transactions first",
+    "plugins/module_utils/_plan/host.py": "dpkg-query, systemctl show and apt-get -s only read",
+    "plugins/modules/bucket_copy.py": "rclone size is asked first; copies into an empty directory",
+}
+
+
+def tasks_of(path: pathlib.Path) -> t.Iterator[dict[str, t.Any]]:
+    def walk(node: t.Any) -> t.Iterator[dict[str, t.Any]]:
+        for item in node if isinstance(node, list) else []:
+            yield item
+            for key in ("block", "rescue", "always", "tasks", "pre_tasks", "post_tasks", "handlers"):
+                yield from walk(item.get(key))
+
+    yield from walk(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
+TASK_FILES = sorted([*ROOT.glob("roles/*/tasks/*.yml"), *ROOT.glob("roles/*/handlers/*.yml"), *ROOT.glob("playbooks/*.yml")])
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_mutation_that_cannot_be_predicted(path: pathlib.Path) -> None:
+    for task in tasks_of(path):
+        used = set(task)
+        assert not used & FORBIDDEN, f"{task.get('name')}: a command cannot predict; write a module that reads, compares, then writes"
+        assert not used & FRAGILE, f"{task.get('name')}: edits a file that something else brings; write the whole file or a drop-in"
+        assert "ignore_errors" not in used, f"{task.get('name')}: swallows errors"
+        assert "async" not in used, f"{task.get('name')}: check mode has no async; let the module poll"
+        if "ansible.builtin.assert" in used:
+            assert task["ansible.builtin.assert"].get("that") not in (True, [True], "true"), f"{task.get('name')} cannot fail"
+
+
+def runs_programs(path: pathlib.Path) -> bool:
+    names = {"run_command", "subprocess", "_run", "Popen"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr in names or isinstance(node, ast.Name) and node.id in names:
+            return True
+    return False
+
+
+MODULES = sorted([*ROOT.glob("plugins/modules/*.py"), *ROOT.glob("plugins/module_utils/**/*.py")])
+
+
+def test_programs_are_run_where_it_is_known() -> None:
+    """Only client layers run programs; a new one is looked at and named above."""
+    passes_on = "module.run_command"
+    found = set()
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        only_passes_it_on = text.count("run_command") == text.count(f"({passes_on}, ") and "subprocess" not in text and "self._run" not in text
+        if runs_programs(path) and not only_passes_it_on:
+            found.add(str(path.relative_to(ROOT)))
+    assert found == set(READ_BEFORE)
+
+
+def test_specs_and_defaults_are_equal() -> None:
+    for role in sorted(ROOT.glob("roles/*")):
+        defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")) or {}
+        specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+        documented: dict[str, t.Any] = {}
+        for entry in specs.values():
+            documented.update(entry["options"])
+        assert set(defaults) == {name for name, spec in documented.items() if "default" in spec}, role.name
+        for name, value in defaults.items():
+            assert documented[name]["default"] == value, name
+        for name in documented:
+            assert name.startswith(f"{role.name}_"), name
+
+
+def test_roles_know_no_group_names() -> None:
+    for path in ROOT.glob("roles/**/*"):
+        if path.is_file() and path.suffix in (".yml", ".j2"):
+            text = path.read_text(encoding="utf-8")
+            assert "groups[" not in text and "groups." not in text, path
