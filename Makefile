@@ -1,0 +1,65 @@
+# The one door: everything a user or a developer does begins here. `make help` lists it.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup box box-down phase1 test lint unit contract roles e2e soak bench
+
+help: ## list what can be made
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+setup: .venv/.done .collections/.done ## tools in .venv, collections in .collections
+
+.venv/.done: requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	  && apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y python3 python3-venv >/dev/null; } \
+	  || { echo 'Python 3.11 or newer with its venv module is expected, but not there: install python3-venv.' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 or newer is expected: set PYTHON=python3.x' >&2; exit 1; }
+	@echo 'setup: tools into .venv'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q -r requirements-dev.txt
+	@touch $@
+
+# Collections from the `ansible` wheel, because package mirrors carry it where Galaxy is out of reach; the checkout itself by a link.
+.collections/.done: .venv/.done requirements.yml
+	@echo 'setup: collections into .collections'
+	@rm -rf .collections && mkdir -p .collections/ansible_collections/gpulab .collections/wheel
+	@ln -s ../../.. .collections/ansible_collections/gpulab/expansion
+	@$(BIN)/python -m pip download -q --no-deps --only-binary=:all: -d .collections/wheel ansible
+	@cd .collections && ../$(BIN)/python -c 'import glob, zipfile; z = zipfile.ZipFile(glob.glob("wheel/*.whl")[0]); \
+	  z.extractall(".", [n for n in z.namelist() if n.split("/")[1:3] in (["community", "crypto"], ["community", "docker"], ["community", "library_inventory_filtering_v1"])])'
+	@rm -rf .collections/wheel
+	@touch $@
+
+box: setup ## bring the lab-in-a-box to life
+	@$(BIN)/python molecule/box/box.py up
+
+box-down: ## remove exactly what the box made
+	@$(PYTHON) molecule/box/box.py down
+
+phase1: box ## run phase 1 on the box; the last line says where the report is
+	@$(BIN)/ansible-playbook -i inventories/box phase1.yml
+
+test: setup lint unit contract roles e2e ## all checks and tests, as CI runs them
+
+lint: setup ## style, documentation, ansible-lint production, ansible-test sanity
+	@$(BIN)/nox -R -s lint extra-checks ansible-lint sanity
+
+unit: setup ## pure functions, without hosts
+	@$(BIN)/python -m pytest -q tests/unit
+
+contract: setup ## static checks, and the liars that the contract must catch
+	@$(BIN)/python -m pytest -q tests/contract
+
+roles: setup ## each role through its states, then its own tests
+	@set -e; for role in gpu_node borg; do $(BIN)/molecule test -s $$role; cat reports/contract-$$role.txt; done
+
+e2e: setup ## the README's commands, and the built and installed collection
+	@$(BIN)/python -m pytest -q tests/e2e
+
+soak: test bench ## all of test, and what takes longer
+
+bench: box ## ratios, measured side by side
+	@$(BIN)/python bench/noop.py

@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a stranger does: the README's commands in order, then the collection as it is built and installed."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import time
+import typing as t
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ENV = {**os.environ, "BOX_PREFIX": "gpulab-e2e", "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"}
+
+
+def sh(command: str, cwd: pathlib.Path = ROOT, **more: str) -> tuple[str, float]:
+    started = time.monotonic()
+    done = subprocess.run(["bash", "-ec", command], cwd=cwd, env={**ENV, **more}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-6000:]}\n{done.stderr[-2000:]}"
+    return done.stdout, time.monotonic() - started
+
+
+def changed(output: str) -> int:
+    counts = [int(n) for n in re.findall(r"changed=(\d+)", output)]
+    assert counts, output
+    return sum(counts)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def box() -> t.Iterator[None]:
+    sh("python molecule/box/box.py down")
+    yield
+    sh("python molecule/box/box.py down")
+
+
+def commands(readme: str) -> list[str]:
+    """Lines of the README's sh blocks, as they stand; both languages must tell the same commands."""
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / readme).read_text(encoding="utf-8"), re.S)
+    return [line.split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def test_both_readmes_tell_the_same_commands() -> None:
+    assert commands("README.md") == commands("README.zh-CN.md") and len(commands("README.md")) >= 6
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[int, tuple[str, str, float]]:
+    """Each command of the README, run in order: its text, output and seconds."""
+    lines = [c for c in commands("README.md") if c not in ("make test", "make box-down")]
+    return {number: (line, *sh(line)) for number, line in enumerate(lines)}
+
+
+def test_commands_of_the_readme(told: dict[int, tuple[str, str, float]]) -> None:
+    first, second = (out for line, out, _s in told.values() if line == "make phase1")
+    assert changed(first) > 0 and "Report: " in first
+    assert changed(second) == 0 and "Nothing changed." in second
+    report = pathlib.Path(re.search(r"Report: (\S+)", second).group(1))  # type: ignore[union-attr]
+    text = report.read_text(encoding="utf-8")
+    assert "| gpu_node | deployed and verified on gpu1, gpu2 |" in text and "| borg | deployed and verified on gpu1, gpu2, mgmt1 |" in text
+    assert report.with_suffix(".json").exists()
+    (dry,) = (out for line, out, _s in told.values() if "--check --diff" in line)
+    assert changed(dry) == 0 and "Nothing would change." in dry
+
+
+def test_installed_collection(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
+    """Built, installed, and run by its full name from somewhere else, it finds the same lab converged."""
+    sh(f"ansible-galaxy collection build --output-path {tmp_path} .")
+    (archive,) = tmp_path.glob("*.tar.gz")
+    sh(f"ansible-galaxy collection install --no-deps --offline -p {tmp_path}/collections {archive}", cwd=tmp_path, ANSIBLE_CONFIG="/dev/null")
+    installed = tmp_path / "collections" / "ansible_collections" / "gpulab" / "expansion"
+    assert not (installed / "tests").exists() and not (installed / "molecule").exists() and (installed / "roles" / "borg").is_dir()
+    for name in ("crypto", "docker", "library_inventory_filtering_v1"):
+        shutil.copytree(ROOT / ".collections/ansible_collections/community" / name, tmp_path / "collections/ansible_collections/community" / name)
+    environment = {
+        "ANSIBLE_CONFIG": "/dev/null",
+        "ANSIBLE_COLLECTIONS_PATH": f"{tmp_path}/collections",
+        "ANSIBLE_CALLBACKS_ENABLED": "gpulab.expansion.run_record",
+        "ANSIBLE_PIPELINING": "1",
+    }
+    output, _seconds = sh(f"ansible-playbook gpulab.expansion.phase1 -i {ROOT}/inventories/box", cwd=tmp_path, **environment)
+    assert changed(output) == 0 and "Nothing changed." in output
+
+
+def test_empty_group_and_closed_gate_are_told(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
+    (tmp_path / "hosts.yml").write_text("gpu_nodes: {hosts: {gpu1: }}\n", encoding="ascii")
+    inventory = f"-i {tmp_path}/hosts.yml -i inventories/box/names.yml"
+    output, _seconds = sh(f"ansible-playbook {inventory} phase1.yml --check")
+    assert "borg: skipped: the group borg_clients is empty" in output
+    closed = subprocess.run(
+        ["ansible-playbook", "-i", "inventories/box", "phase1.yml", "--check", "-e", '{"lab_preconditions": {}}'],
+        cwd=ROOT, env=ENV, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert closed.returncode != 0 and "set object_storage: true in lab_preconditions" in closed.stdout
+    assert "gpu_node: predicted on gpu1, gpu2" in closed.stdout or "predicted on gpu1, gpu2" in closed.stdout
+
+
+def test_box_comes_up_from_a_half_dead_state() -> None:
+    prefix = ENV["BOX_PREFIX"]
+    sh(f"docker kill {prefix}-gpu1; docker rm -f {prefix}-mgmt1 {prefix}-mirror; docker stop {prefix}-store1")
+    sh("python molecule/box/box.py up")
+    assert sh(f"docker exec {prefix}-gpu1 systemctl is-system-running")[0].strip() == "running"
+    assert sh(f"docker ps -q --filter label=gpulab.box={prefix} | wc -l")[0].strip() == "6"
+    sh("python molecule/box/box.py down")
+    assert sh(f"docker ps -aq --filter label=gpulab.box={prefix} | wc -l")[0].strip() == "0"
+    assert sh(f"docker network ls -q --filter label=gpulab.box={prefix} | wc -l")[0].strip() == "0"

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pathlib
+
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.metrics import registry_of
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import (
+    HOST_STATES,
+    Gpu,
+    Process,
+    cuda_version,
+    reading_of,
+    throttle_reasons,
+)
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import has_nvidia_gpu, read
+from prometheus_client import generate_latest
+
+
+def test_names() -> None:
+    assert throttle_reasons(0x4 | 0x20 | 1 << 40) == ["sw_power_cap", "sw_thermal_slowdown", "bit_40"]
+    assert throttle_reasons(0) == []
+    assert cuda_version(12040) == "12.4" and cuda_version(13010) == "13.1"
+
+
+def pci(tmp_path: pathlib.Path, vendor: str, kind: str) -> str:
+    device = tmp_path / "0000:01:00.0"
+    device.mkdir()
+    (device / "vendor").write_text(vendor + "\n", encoding="ascii")
+    (device / "class").write_text(kind + "\n", encoding="ascii")
+    return str(tmp_path)
+
+
+def test_gpu_without_library(tmp_path: pathlib.Path) -> None:
+    devices = pci(tmp_path, "0x10de", "0x030000")
+    assert has_nvidia_gpu(devices)
+    assert read(None, devices).state == "no_library"
+
+
+def test_nvidia_sound_card_is_no_gpu(tmp_path: pathlib.Path) -> None:
+    devices = pci(tmp_path, "0x10de", "0x040300")
+    assert not has_nvidia_gpu(devices) and read(None, devices).state == "no_gpu"
+
+
+def test_metrics_leave_out_what_was_not_read() -> None:
+    ok = Gpu(0, uuid="U", name="N", utilization_percent=50, memory_used_mib=1, throttle_reasons=["gpu_idle"], processes=[Process(1, "alice", "python", 5)])
+    text = generate_latest(registry_of(reading_of("degraded", gpus=[ok, Gpu(1, state="lost")]), 7.0)).decode()
+    assert 'gpulab_gpu_utilization_ratio{gpu="0"} 0.5' in text and 'gpulab_gpu_utilization_ratio{gpu="1"}' not in text
+    assert 'gpulab_gpu_temperature_celsius{gpu="0"}' not in text
+    assert 'gpulab_gpu_up{gpu="1"} 0.0' in text and 'gpulab_gpu_host_state{state="degraded"} 1.0' in text
+    assert 'gpulab_gpu_processes{gpu="0",user="alice"} 1.0' in text
+    assert text.count("gpulab_gpu_host_state{") == len(HOST_STATES)

@@ -1,0 +1,230 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction import unknown, unknown_text
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS, PlanError, Resource, compute, deb822, query, real_after
+
+BARE: dict[str, t.Any] = {
+    "now": 1000.0,
+    "packages": {},
+    "paths": {},
+    "contents": {},
+    "users": {},
+    "units": {},
+    "python_envs": {},
+    "simulation": None,
+    "dpkg_interrupted": False,
+    "policy_rc_d": "absent",
+}
+ETC = {"type": "directory", "mode": "0755", "owner": "root", "group": "root", "read_only": False}
+
+
+def resources(*items: tuple[str, dict[str, t.Any]]) -> list[Resource]:
+    defaults = {
+        "file": {"owner": "root", "group": "root", "secret": False},
+        "directory": {"owner": "root", "group": "root"},
+        "unit": {"state": None, "enabled": None, "restarted_by": []},
+        "packages": {"brings": {}},
+        "read": {"optional": False},
+        "user": {"shell": "/bin/sh", "comment": "", "create_home": False},
+        "python_env": {"index_url": ""},
+        "ssh_key": {"comment": ""},
+    }
+    return [KINDS[kind]({**defaults.get(kind, {}), **args}, index) for index, (kind, args) in enumerate(items)]
+
+
+def seen(**more: t.Any) -> dict[str, t.Any]:
+    return {**BARE, **more}
+
+
+PACKAGE = ("packages", {"names": ["chrony"], "brings": {"units": ["chrony.service"], "paths": ["/etc/chrony"]}})
+CONF = ("file", {"path": "/etc/chrony/chrony.conf", "content": "pool a\n", "mode": "0644"})
+UNIT = ("unit", {"name": "chrony.service", "state": "started", "enabled": True, "restarted_by": ["/etc/chrony/chrony.conf"]})
+SIMULATION = {"install": [{"name": "chrony", "old": None, "version": "4.3"}, {"name": "ucf", "old": None, "version": "3"}], "remove": []}
+BARE_CHRONY = seen(
+    packages={"chrony": None},
+    paths={"/etc/chrony": None, "/etc/chrony/chrony.conf": None},
+    units={"chrony.service": None},
+    simulation=SIMULATION,
+)
+
+
+def test_bare_host_gets_everything_in_order() -> None:
+    changes = compute(resources(PACKAGE, CONF, UNIT), BARE_CHRONY, set())
+    assert [c.resource.kind for c in changes] == ["packages", "file", "unit"]
+    assert changes[0].after == {"packages": {"chrony": "4.3", "ucf": "3"}} and changes[0].impact == ("installs 2 packages",)
+    assert changes[2].after == {"active": "active", "enabled": "enabled", "since": unknown("time")}
+
+
+def test_what_nobody_brings_is_an_error() -> None:
+    with pytest.raises(PlanError, match="its directory /etc/chrony is expected to exist or to come earlier in this list") as caught:
+        compute(resources(CONF), seen(paths={"/etc/chrony": None, "/etc/chrony/chrony.conf": None}), set())
+    assert caught.value.index == 0
+    with pytest.raises(PlanError, match=r"unit chrony.service: it is expected to exist or to be brought"):
+        compute(resources(UNIT), seen(units={"chrony.service": None}), set())
+
+
+def test_what_the_run_has_pending_counts() -> None:
+    pending = {("path", "/etc/chrony"), ("unit", "chrony.service")}
+    observed = seen(paths={"/etc/chrony": None, "/etc/chrony/chrony.conf": None}, units={"chrony.service": None})
+    assert len(compute(resources(CONF, UNIT), observed, pending)) == 2
+
+
+def converged(mtime: float, since: float, **unit: t.Any) -> dict[str, t.Any]:
+    (conf,) = resources(CONF)
+    digest = conf.plan(_world(BARE_CHRONY)).after["sha256"]  # type: ignore[union-attr]
+    file = {"type": "file", "mode": "0644", "owner": "root", "group": "root", "sha256": digest, "mtime": mtime}
+    state = {"active": "active", "enabled": "enabled", "need_daemon_reload": False, "since": since, **unit}
+    return seen(packages={"chrony": "4.3"}, paths={"/etc/chrony": ETC, "/etc/chrony/chrony.conf": file}, units={"chrony.service": state})
+
+
+def _world(observed: dict[str, t.Any]) -> t.Any:
+    from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import World
+
+    return World(observed, frozenset({("path", "/etc/chrony")}), frozenset())
+
+
+def test_converged_host_gets_nothing() -> None:
+    assert compute(resources(PACKAGE, CONF, UNIT), converged(mtime=100, since=200), set()) == []
+
+
+def test_unit_older_than_its_file_restarts() -> None:
+    """Also when the run that wrote the file was killed before the restart."""
+    (change,) = compute(resources(PACKAGE, CONF, UNIT), converged(mtime=300, since=200), set())
+    assert change.after == {"since": unknown("time")} and change.impact == ("restarts chrony.service",)
+    assert change.steps[0].args["state"] == "restarted"
+
+
+def test_a_time_in_the_future_restarts_nothing() -> None:
+    """A restart would not cure it, and it would be predicted for ever."""
+    assert compute(resources(UNIT), converged(mtime=5000, since=200), set()) == []
+
+
+def test_new_content_restarts_but_a_new_mode_does_not() -> None:
+    observed = converged(mtime=100, since=200)
+    observed["paths"]["/etc/chrony/chrony.conf"]["mode"] = "0600"
+    assert [c.resource.kind for c in compute(resources(CONF, UNIT), observed, set())] == ["file"]
+    observed["paths"]["/etc/chrony/chrony.conf"]["sha256"] = "other"
+    assert [c.resource.kind for c in compute(resources(CONF, UNIT), observed, set())] == ["file", "unit"]
+
+
+def test_stopped_and_unloaded_units() -> None:
+    (change,) = compute(resources(UNIT), converged(100, 200, active="failed", need_daemon_reload=True), set())
+    assert change.after == {"active": "active", "since": unknown("time"), "need_daemon_reload": False}
+    assert change.before == {"active": "inactive", "since": 200, "need_daemon_reload": True}
+
+
+def test_template_unit_brings_its_instances() -> None:
+    items = resources(
+        ("file", {"path": "/etc/systemd/system/copy@.timer", "content": "x", "mode": "0644"}),
+        ("unit", {"name": "copy@gpu1.timer", "state": "started", "enabled": True}),
+    )
+    observed = seen(paths={"/etc/systemd/system": ETC, "/etc/systemd/system/copy@.timer": None}, units={"copy@gpu1.timer": None})
+    assert len(compute(items, observed, set())) == 2
+
+
+def test_derived_from_unknown_is_unknown() -> None:
+    content = f'command="borg serve" {unknown_text("generated", "/etc/id.pub")}\n'
+    items = resources(("file", {"path": "/etc/keys", "content": content, "mode": "0600"}))
+    (change,) = compute(items, seen(paths={"/etc": ETC, "/etc/keys": None}), set())
+    assert change.after["sha256"] == unknown("generated")
+    assert change.text == ("", 'command="borg serve" (known after apply: /etc/id.pub)\n')
+
+
+def test_secret_shows_neither_content_nor_digest() -> None:
+    items = resources(("file", {"path": "/etc/pass", "content": "hunter2 hunter2\n", "mode": "0600", "secret": True}))
+    file = {"type": "file", "mode": "0600", "owner": "root", "group": "root", "sha256": "old", "mtime": 1}
+    (change,) = compute(items, seen(paths={"/etc": ETC, "/etc/pass": file}), set())
+    assert change.after == {"sha256": unknown("secret")} and change.before == {"sha256": unknown("secret")}
+    assert change.text == ("", "(secret)\n") and query(items)["contents"] == []
+    after = real_after(change, seen(paths={"/etc/pass": {**file, "sha256": "new"}}))
+    assert after == {"sha256": unknown("secret")}
+
+
+def test_nothing_is_deleted() -> None:
+    items = resources(("directory", {"path": "/srv/borg", "mode": "0750"}))
+    with pytest.raises(PlanError, match="a directory is expected there, but a file is found: move it away"):
+        compute(items, seen(paths={"/srv": ETC, "/srv/borg": {"type": "file", "mode": "0644", "owner": "root", "group": "root"}}), set())
+
+
+def test_read_only_place() -> None:
+    items = resources(("directory", {"path": "/srv/borg", "mode": "0750"}))
+    with pytest.raises(PlanError, match="/srv is expected to be writable, but is mounted read-only"):
+        compute(items, seen(paths={"/srv": {**ETC, "read_only": True}, "/srv/borg": None}), set())
+
+
+def test_protected_packages_need_their_name() -> None:
+    simulation = {"install": [{"name": "chrony", "old": None, "version": "4"}, {"name": "containerd", "old": "1", "version": "2"}], "remove": []}
+    observed = {**BARE_CHRONY, "simulation": simulation}
+    with pytest.raises(PlanError, match="the package containerd is expected to stay as it is"):
+        compute(resources(PACKAGE), observed, set())
+    (change,) = compute(resources(PACKAGE), observed, set(), ["containerd"])
+    assert "upgrades containerd 1 to 2" in change.impact and change.before == {"packages": {"containerd": "1"}}
+
+
+def test_removal_is_told() -> None:
+    observed = {**BARE_CHRONY, "simulation": {**SIMULATION, "remove": ["ntp"]}, "packages": {"chrony": None, "ntp": "1"}}
+    (change,) = compute(resources(PACKAGE), observed, set())
+    assert "removes package ntp" in change.impact and change.after["packages"]["ntp"] is None
+
+
+def test_mirror_that_does_not_answer() -> None:
+    with pytest.raises(PlanError, match="APT is expected to be able to install it, but says: no route"):
+        compute(resources(PACKAGE), {**BARE_CHRONY, "simulation": {"error": "no route."}}, set())
+
+
+def test_interrupted_transaction_is_finished() -> None:
+    observed = {**converged(100, 200), "dpkg_interrupted": True, "policy_rc_d": "ours"}
+    left, change = compute(resources(PACKAGE, CONF, UNIT), observed, set())
+    assert left.resource.kind == "leftover" and left.after == {"present": False}
+    assert change.after == {"packages": {}, "dpkg": "complete"}
+
+
+def test_one_package_transaction() -> None:
+    with pytest.raises(PlanError, match="one packages resource is expected"):
+        compute(resources(PACKAGE, PACKAGE), BARE_CHRONY, set())
+
+
+def test_package_must_bring_what_it_says() -> None:
+    (package,) = resources(PACKAGE)
+    after = seen(packages={"chrony": "4.3"}, paths={"/etc/chrony": ETC}, units={"chrony.service": None})
+    assert package.missing(after) == ["unit chrony.service"]
+
+
+def test_python_env() -> None:
+    items = resources(("python_env", {"path": "/opt/x", "requirements": ["nvidia_ml_py==13.1", "borgmatic==2"], "index_url": "http://mirror/simple"}))
+    observed = seen(python_envs={"/opt/x": {"nvidia-ml-py": "13.0", "borgmatic": "2"}}, paths={"/opt": ETC})
+    (change,) = compute(items, observed, set())
+    assert change.before == {"distributions": {"nvidia-ml-py": "13.0"}} and change.after == {"distributions": {"nvidia-ml-py": "13.1"}}
+    assert "--trusted-host mirror" in change.steps[0].args["extra_args"]
+    with pytest.raises(PlanError, match="each requirement is expected as name==version"):
+        resources(("python_env", {"path": "/opt/x", "requirements": ["borgmatic>=2"]}))
+
+
+def test_ssh_key() -> None:
+    items = resources(("ssh_key", {"path": "/etc/id"}), ("read", {"path": "/etc/id.pub"}))
+    (change,) = compute(items, seen(paths={"/etc": ETC, "/etc/id": None, "/etc/id.pub": None}), set())
+    assert change.after == {"mode": "0600", "public_key": unknown("generated")}
+    with pytest.raises(PlanError, match=r"its public key is expected in /etc/id.pub, but is gone"):
+        compute(items[:1], seen(paths={"/etc": ETC, "/etc/id": {"mode": "0600", "sha256": "x"}, "/etc/id.pub": None}), set())
+
+
+def test_user() -> None:
+    items = resources(("user", {"name": "borg", "home": "/srv/borg"}))
+    (change,) = compute(items, seen(users={"borg": None}), set())
+    assert change.after["uid"] == unknown("server_assigned")
+    same = {"uid": 5, "home": "/srv/borg", "shell": "/bin/sh", "group": "borg", "groups": []}
+    assert compute(items, seen(users={"borg": same}), set()) == []
+
+
+def test_repository_is_deb822_with_its_key() -> None:
+    text = deb822({"name": "x", "uri": "http://mirror/apt", "suite": "box", "components": ["main"], "signed_by": "-----BEGIN\n\nabc\n-----END"})
+    assert text.endswith("Signed-By:\n -----BEGIN\n .\n abc\n -----END\n")
+    (repository,) = resources(("repository", {"name": "x", "uri": "u", "suite": "s", "components": [], "signed_by": "k"}))
+    assert query([repository])["simulate"]["sources"] == {"/etc/apt/sources.list.d/x.sources": repository.args["content"]}

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction import unknown
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._report import change_line, markdown, summary, terminal
+
+
+def record(**more: t.Any) -> dict[str, t.Any]:
+    base = {"host": "gpu1", "role": "borg", "task": "x", "changed": False, "failed": False, "message": ""}
+    return {**base, "prediction": None, "verdict": None, "gate": None, "outcomes": None, **more}
+
+
+UNIT = {"kind": "unit", "key": "a.timer", "before": None, "after": {"active": "active", "enabled": "enabled"}, "impact": []}
+FILE = {"kind": "file", "key": "/etc/a", "before": {"mode": "0600"}, "after": {"mode": "0644"}, "impact": ["restarts a"]}
+
+
+def test_lines() -> None:
+    assert change_line(UNIT) == "+ unit a.timer: start, enable"
+    assert change_line(FILE) == "~ file /etc/a: mode 0600 to 0644  [restarts a]"
+    new_id = {**FILE, "before": {"id": "x" * 50}, "after": {"id": unknown("generated")}, "impact": []}
+    assert "file /etc/a" in change_line(new_id)
+
+
+def test_summary_and_texts() -> None:
+    found = summary(
+        [
+            record(changed=True, prediction=[UNIT, FILE]),
+            record(changed=True, host="gpu2"),
+            record(failed=True, changed=True, message="no"),
+            record(verdict={"subject": "age", "verdict": "ok", "measured": "1 min"}),
+            record(outcomes=[{"module": "borg", "outcome": "deployed"}]),
+        ]
+    )
+    assert [len(v) for v in found["hosts"].values()] == [2, 1]
+    assert "gpu1 would change 2:" in terminal(found, check=True)
+    text = markdown(found, "phase1", "today", check=False)
+    for part in ("Run of today", "| borg | deployed |", "| gpu1 | age | ok | 1 min |", "- **gpu1**, x: no", "- `+ unit a.timer: start, enable`"):
+        assert part in text
+    assert terminal(summary([]), check=True) == "Nothing would change."
