@@ -116,7 +116,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats: t.Any) -> None:
         check = any(r["check"] for r in self._records)
         found = summary(self._records)
-        if any(r.get("prediction") is not None for r in self._records):
+        if found["outcomes"] or any(r.get("prediction") is not None for r in self._records):
             self._display.display("\n" + terminal(found, check))
         directory = self.get_option("reports")
         if directory and self._records:

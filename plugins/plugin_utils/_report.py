@@ -64,6 +64,7 @@ def terminal(found: dict[str, t.Any], check: bool) -> str:
         lines += [f"  {change_line(c)}" for c in changes]
     if not found["hosts"]:
         lines.append(f"Nothing {would}.")
+    lines += [f"{o['module']}: {o['outcome']}" for o in found["outcomes"]]
     return "\n".join(lines)
 
 
