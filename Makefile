@@ -45,7 +45,7 @@ phase1: box ## run phase 1 on the box; the last line says where the report is
 test: setup lint unit contract roles e2e ## all checks and tests, as CI runs them
 
 lint: setup ## style, documentation, ansible-lint production, ansible-test sanity
-	@$(BIN)/nox -R -s lint extra-checks ansible-lint sanity
+	@$(BIN)/nox -R -s lint extra-checks ansible-lint types sanity
 
 unit: setup ## pure functions, without hosts
 	@$(BIN)/python -m pytest -q tests/unit

@@ -55,5 +55,13 @@ def sanity(session: nox.Session) -> None:
     )
 
 
+@nox.session(name="types", default=False)
+def types(session: nox.Session) -> None:
+    """mypy, strict, on the collection under its full name."""
+    session.install("-r", "requirements.txt", "mypy", "types-PyYAML")
+    session.chdir(ROOT / ".collections")
+    session.run("mypy", "--config-file", str(ROOT / "mypy.ini"), "-p", "ansible_collections.gpulab.expansion.plugins")
+
+
 if __name__ == "__main__":
     nox.main()

@@ -226,7 +226,7 @@ def object_store() -> pathlib.Path:
 def host_image(base: str, mirror: pathlib.Path, gpus: bool) -> str:
     """The base with the box's package source and, for a GPU host, the simulated NVML."""
     stub = stub_library(base) if gpus else None
-    key = key_of(base, mirror.name, *([stub.name, HERE / "nvml_stub" / "gpus.conf"] if stub else []))
+    key = key_of(base, mirror / "apt" / "key.asc", *([stub.name, HERE / "nvml_stub" / "gpus.conf"] if stub else []))
     image = f"gpulab-box-{'gpu' if gpus else 'host'}:{key}"
     if has_image(image):
         return image
@@ -350,7 +350,9 @@ def up(names: t.Sequence[str], fresh: bool) -> None:
         if "oss" in names:
             object_store()
     network()
-    start("mirror", base, ["-v", f"{mirror}:/mirror:ro"], ["python3", "-m", "http.server", "80", "--directory", "/mirror"], False)
+    # a rebuilt mirror has a new key, so its server is made anew with it
+    served = ["-v", f"{mirror}:/mirror:ro", "--label", f"{LABEL}.key={key_of(mirror / 'apt' / 'key.asc')}"]
+    start("mirror", base, served, ["python3", "-m", "http.server", "80", "--directory", "/mirror"], False)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         waiting = [pool.submit(start_host, name, image, fresh) for name, image in images.items()]
         if "oss" in names:

@@ -13,10 +13,10 @@ import typing as t
 import yaml
 from ansible.errors import AnsibleActionFail
 
+from ..module_utils._plan.host import FACTS
 from ..module_utils._plan.prediction import RESULT_KEY, Tree, prediction, unknown, unknown_reason_in
 from ..plugin_utils._predicting import HostAction
 
-_FACTS = "/etc/ansible/facts.d"
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -31,25 +31,26 @@ class ActionModule(HostAction):
             raise AnsibleActionFail("deployed_marker is expected to be a task of a role.")
         part = str(self._task.args.get("part") or "main")
         role = role if part == "main" else f"{role}_{part}"
-        path = f"{_FACTS}/gpulab_{role}.fact"
         wanted: Tree = {"role": role, "version": _version(), "inputs": self._inputs(part)}
-        seen = self._read("gpulab.expansion.resources_info", {"paths": [path], "contents": [path]})
-        before = _parse(seen["contents"].get(path, ""))
+        markers = self._ledger.markers(self._host)
+        if markers is None:
+            markers = self._read("gpulab.expansion.resources_info", {})["markers"]
+        before = _parse(markers.get(role, ""))
         after = {k: v for k, v in wanted.items() if (before or {}).get(k) != v}
         result["changed"] = bool(after)
         result[RESULT_KEY] = []
         if not after:
             return result
-        now = datetime.datetime.fromtimestamp(seen["now"], datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         verified: t.Any = unknown("time") if self._task.check_mode else now
         if not self._task.check_mode:
             text = json.dumps({**wanted, "verified": now}, indent=2, sort_keys=True) + "\n"
-            self._write(path, text)
+            self._write(f"{FACTS}/gpulab_{role}.fact", text)
         result[RESULT_KEY] = [prediction("deployed_marker", role, before, {**after, "verified": verified})]
         return result
 
     def _write(self, path: str, text: str) -> None:
-        entries = [{"path": p, "type": "directory", "mode": "0755"} for p in (os.path.dirname(_FACTS), _FACTS)]
+        entries = [{"path": p, "type": "directory", "mode": "0755"} for p in (os.path.dirname(FACTS), FACTS)]
         entries.append({"path": path, "type": "file", "mode": "0644", "content": text})
         done = self._execute_module(module_name="gpulab.expansion.file_set", module_args={"entries": entries}, task_vars=self._vars)
         if done.get("failed"):

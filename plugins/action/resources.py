@@ -40,6 +40,7 @@ class ActionModule(HostAction):
         resources = self._resources(self._task.args["list"])
         wanted = query(resources)
         seen = self._observe(wanted)
+        self._ledger.note_markers(self._host, seen["markers"])
         changes = self._compute(resources, seen)
         self._probe([url for c in changes if hasattr(c.resource, "urls") for url in c.resource.urls()])
         predictions = [c.as_prediction() for c in changes]
@@ -51,7 +52,7 @@ class ActionModule(HostAction):
             seen = self._observe({**wanted, "packages": [*wanted["packages"], *transaction], "simulate": {}})
             self._check(resources, changes, {**seen, "simulation": None})
             predictions = [{**p, "after": real_after(c, seen)} for p, c in zip(predictions, changes)]
-        result.update(changed=bool(changes), values=self._values(resources, seen), diff=[_diff(c) for c in changes])
+        result.update(changed=bool(changes), now=seen["now"], values=self._values(resources, seen), diff=[_diff(c) for c in changes])
         result[RESULT_KEY] = predictions
         return result
 

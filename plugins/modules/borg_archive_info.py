@@ -85,7 +85,7 @@ def main() -> None:
         module.exit_json(changed=False, state="absent", archives=[], newest_age=None, now=now)
     except BorgError as exc:
         module.fail_json(msg=str(exc))
-    module.exit_json(changed=False, **ages(found, now))
+    module.exit_json(changed=False, **ages(found.archives, now))
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ def main() -> None:
     inside = [path.lstrip("/") for path in wanted["paths"]]
     try:
         archives = {archive.name: archive for archive in borg.read().archives}
-        name = wanted["archive"] or next(reversed(archives), None)
+        name = wanted["archive"] or next(reversed(archives), "")
         if name not in archives:
             found = ", ".join(list(archives)[-3:]) or "none"
             module.fail_json(msg=f"repository {wanted['repository']}: the archive {name or '(newest)'} is expected, but found are: {found}.")

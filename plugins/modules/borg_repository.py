@@ -115,9 +115,8 @@ def main() -> None:
                 made = borg(module.tmpdir).read(last=1)
                 after = {"encryption": made.encryption, "id": made.id}
             change = prediction("borg_repository", wanted["repository"], None, after)
-            ages_of_none = dict(state="present", archives=[], newest_age=None, now=now)
             module.exit_json(
-                changed=True, **ages_of_none, id=made and made.id, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n")
+                changed=True, **ages((), now), id=made and made.id, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n")
             )
     except BorgError as exc:
         module.fail_json(msg=str(exc))
@@ -126,7 +125,7 @@ def main() -> None:
             msg=f"repository {wanted['repository']}: encryption {wanted['encryption']} is expected, but it was made with {found.encryption}: "
             "set borg_encryption to that; a repository is never re-encrypted in place."
         )
-    module.exit_json(changed=False, id=found.id, gpulab_prediction=[], **ages(found, now))
+    module.exit_json(changed=False, id=found.id, gpulab_prediction=[], **ages(found.archives, now))
 
 
 if __name__ == "__main__":

@@ -80,6 +80,10 @@ gpulab_prediction:
       before:
       after: {active: active, enabled: enabled, since: {__unknown__: time}}
       impact: []
+now:
+  description: The host's clock at the last reading, seconds since the epoch.
+  returned: always
+  type: float
 values:
   description: Text by path, for each C(read). In a dry run it may be a marker for a value known only after the real run.
   returned: always

@@ -132,6 +132,10 @@ policy_rc_d:
   returned: always
   type: str
   sample: absent
+markers:
+  description: Text of the deployed markers by role, see M(gpulab.expansion.deployed_marker).
+  returned: always
+  type: dict
 now:
   description: The host's clock, seconds since the epoch.
   returned: always

@@ -25,22 +25,37 @@ class Ledger:
 
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "gpulab-pending.jsonl")
+        self._markers = os.path.join(directory, "gpulab-markers.jsonl")
 
     def add(self, host: str, things: t.Iterable[Thing]) -> None:
         """Record that a later task of this run may count on C(things) on C(host)."""
         lines = [json.dumps([host, kind, name]) + "\n" for kind, name in things]
-        if not lines:
-            return
-        with open(self._path, "a", encoding="utf-8") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            handle.writelines(lines)
+        if lines:
+            _append(self._path, lines)
 
     def pending(self, host: str) -> set[Thing]:
         """All that is pending on C(host)."""
-        try:
-            with open(self._path, encoding="utf-8") as handle:
-                fcntl.flock(handle, fcntl.LOCK_SH)
-                rows = [json.loads(line) for line in handle]
-        except FileNotFoundError:
-            return set()
-        return {(kind, name) for where, kind, name in rows if where == host}
+        return {(kind, name) for where, kind, name in _rows(self._path) if where == host}
+
+    def note_markers(self, host: str, markers: dict[str, str]) -> None:
+        """Keep the deployed markers that were read on C(host), so that nobody asks the host again."""
+        _append(self._markers, [json.dumps([host, markers]) + "\n"])
+
+    def markers(self, host: str) -> dict[str, str] | None:
+        """The markers last read on C(host) in this run; None when they were not."""
+        return next((markers for where, markers in reversed(_rows(self._markers)) if where == host), None)
+
+
+def _append(path: str, lines: t.Sequence[str]) -> None:
+    with open(path, "a", encoding="utf-8") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.writelines(lines)
+
+
+def _rows(path: str) -> list[t.Any]:
+    try:
+        with open(path, encoding="utf-8") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            return [json.loads(line) for line in handle]
+    except FileNotFoundError:
+        return []

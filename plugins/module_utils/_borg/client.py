@@ -44,9 +44,9 @@ class Repository:
     archives: tuple[Archive, ...]  # oldest first
 
 
-def ages(repository: Repository, now: float) -> dict[str, t.Any]:
-    """What modules return of C(repository), read at C(now) by the clock of the host that makes its archives."""
-    archives = [dataclasses.asdict(a) for a in repository.archives]
+def ages(archives_of: t.Sequence[Archive], now: float) -> dict[str, t.Any]:
+    """What modules return of archives, read at C(now) by the clock of the host that makes its archives."""
+    archives = [dataclasses.asdict(a) for a in archives_of]
     return {"state": "present", "archives": archives, "newest_age": now - archives[-1]["start"] if archives else None, "now": now}
 
 

@@ -20,7 +20,7 @@ from .client import Access, Borg, BorgError, Repository
 try:
     import prometheus_client
 except ImportError:  # only the host's own environment has it
-    prometheus_client = None
+    prometheus_client = None  # type: ignore[assignment]
 
 
 def registry_of(repository: Repository | None, succeeded: bool) -> t.Any:

@@ -25,7 +25,7 @@ import typing as t
 try:
     import prometheus_client
 except ImportError:  # only the host's own environment has it
-    prometheus_client = None
+    prometheus_client = None  # type: ignore[assignment]
 
 RCLONE = ["rclone", "--config", "/etc/gpulab/borg-offsite/rclone.conf", "--stats", "0", "--fast-list"]
 

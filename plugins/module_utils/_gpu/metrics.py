@@ -19,7 +19,7 @@ from .session import read
 try:
     import prometheus_client
 except ImportError:  # only the host's own environment has it
-    prometheus_client = None
+    prometheus_client = None  # type: ignore[assignment]
 
 _GAUGES = (
     # (metric, help, field of Gpu, factor)

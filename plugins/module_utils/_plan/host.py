@@ -27,6 +27,7 @@ from ansible.module_utils.urls import open_url
 
 Run = t.Callable[..., t.Tuple[int, str, str]]  # AnsibleModule.run_command
 CONTENT_LIMIT = 64 * 1024
+FACTS = "/etc/ansible/facts.d"
 POLICY_RC_D = "/usr/sbin/policy-rc.d"
 POLICY_RC_D_MARK = "gpulab.expansion: no service starts while its package is being installed"
 
@@ -59,6 +60,7 @@ class HostReader:
             "simulation": self.simulation(simulate, packages),
             "dpkg_interrupted": bool(packages) and dpkg_interrupted(),
             "policy_rc_d": policy_rc_d(),
+            "markers": markers(),
         }
 
     def packages(self, names: list[str]) -> dict[str, str | None]:
@@ -174,6 +176,12 @@ def dpkg_interrupted() -> bool:
         return True
     with open("/var/lib/dpkg/status", encoding="utf-8", errors="replace") as handle:
         return any(line.startswith("Status: ") and line.split()[3] not in ("installed", "config-files", "not-installed") for line in handle)
+
+
+def markers() -> dict[str, str]:
+    """Text of the deployed markers by the part they are of, see deployed_marker."""
+    found = glob.glob(os.path.join(FACTS, "gpulab_*.fact"))
+    return {os.path.basename(path)[len("gpulab_") : -len(".fact")]: read_text(path) or "" for path in found}
 
 
 def policy_rc_d() -> str:

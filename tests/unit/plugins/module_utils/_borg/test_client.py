@@ -47,7 +47,7 @@ def test_read() -> None:
     assert "--bypass-lock" in argv and argv[argv.index("--last") + 1] == "2"
     assert more["environ_update"]["BORG_PASSCOMMAND"] == "cat '/etc/a pass'" and more["environ_update"]["TZ"] == "UTC"
     now = seconds("2026-11-23T21:40:00.000000")
-    assert ages(found, now)["newest_age"] == 600, "an age counts from the start of the archive"
+    assert ages(found.archives, now)["newest_age"] == 600, "an age counts from the start of the archive"
 
 
 def error(msgid: str, message: str) -> str:
