@@ -20,6 +20,9 @@ options:
     description: How borg reaches the server.
     type: str
     default: ssh
+  known_hosts:
+    description: Lines of a known_hosts file to trust for this, instead of the files that O(ssh_command) names.
+    type: str
 requirements:
   - borg 1.2 or newer
 """

@@ -62,7 +62,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Access, Borg, BorgError, RepositoryMissing, ages
+from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, ages
 
 
 def main() -> None:
@@ -71,16 +71,16 @@ def main() -> None:
             repository=dict(type="str", required=True),
             passphrase_file=dict(type="path", required=True, no_log=False),
             ssh_command=dict(type="str", default="ssh"),
+            known_hosts=dict(type="str"),
             last=dict(type="int"),
             server=dict(type="str"),
         ),
         supports_check_mode=True,
     )
     wanted = module.params
-    access = Access(wanted["repository"], wanted["passphrase_file"], wanted["ssh_command"], module.tmpdir)
     now = time.time()
     try:
-        found = Borg(module.run_command, access).read(wanted["last"])
+        found = Borg(module.run_command, access_of(wanted, module.tmpdir)).read(wanted["last"])
     except RepositoryMissing:
         module.exit_json(changed=False, state="absent", archives=[], newest_age=None, now=now)
     except BorgError as exc:

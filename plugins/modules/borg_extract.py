@@ -61,7 +61,7 @@ import os
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Access, Borg, BorgError
+from ..module_utils._borg.client import Borg, BorgError, access_of
 from ..module_utils._plan.prediction import prediction
 
 
@@ -71,6 +71,7 @@ def main() -> None:
             repository=dict(type="str", required=True),
             passphrase_file=dict(type="path", required=True, no_log=False),
             ssh_command=dict(type="str", default="ssh"),
+            known_hosts=dict(type="str"),
             archive=dict(type="str"),
             paths=dict(type="list", elements="path", default=[]),
             destination=dict(type="path", required=True),
@@ -83,7 +84,7 @@ def main() -> None:
         module.fail_json(
             msg=f"{destination} is expected to be absent or empty, but is not: nothing is restored over what is there, choose another destination."
         )
-    borg = Borg(module.run_command, Access(wanted["repository"], wanted["passphrase_file"], wanted["ssh_command"], module.tmpdir))
+    borg = Borg(module.run_command, access_of(wanted, module.tmpdir))
     inside = [path.lstrip("/") for path in wanted["paths"]]
     try:
         archives = {archive.name: archive for archive in borg.read().archives}

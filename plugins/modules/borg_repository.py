@@ -81,7 +81,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Access, Borg, BorgError, RepositoryMissing, ages
+from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, ages
 from ..module_utils._plan.prediction import prediction, unknown
 
 
@@ -91,6 +91,7 @@ def main() -> None:
             repository=dict(type="str", required=True),
             passphrase_file=dict(type="path", required=True, no_log=False),
             ssh_command=dict(type="str", default="ssh"),
+            known_hosts=dict(type="str"),
             base_directory=dict(type="path", required=True),
             encryption=dict(type="str", choices=["repokey-blake2", "repokey"], default="repokey-blake2"),
             server=dict(type="str"),
@@ -102,7 +103,7 @@ def main() -> None:
     now = time.time()
 
     def borg(base_directory: str) -> Borg:
-        return Borg(module.run_command, Access(wanted["repository"], wanted["passphrase_file"], wanted["ssh_command"], base_directory))
+        return Borg(module.run_command, access_of(wanted, module.tmpdir, base_directory))
 
     try:
         try:

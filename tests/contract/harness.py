@@ -163,6 +163,7 @@ class Subject:
     moving: dict[str, str] = dataclasses.field(default_factory=dict)  # path pattern -> why
     moving_units: list[str] = dataclasses.field(default_factory=list)
     unknown: list[str] = dataclasses.field(default_factory=list)  # kind/key/leaf:reason, as patterns
+    secrets: list[str] = dataclasses.field(default_factory=list)  # must never be seen in an output, a record or a journal
     others: list[str] = dataclasses.field(default_factory=list)  # engines that are not under test, as oss
 
     @classmethod
@@ -178,6 +179,7 @@ class Lab:
         self.prefix = prefix
         self.inventory = inventory
         self.env = {**os.environ, "BOX_PREFIX": prefix, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        self.env.pop("ANSIBLE_FORCE_COLOR", None)  # molecule sets it, and it breaks JSON on the terminal
 
     def box(self, *argv: str) -> None:
         subprocess.run([_python(), str(ROOT / "molecule" / "box" / "box.py"), *argv], env=self.env, check=True)
@@ -287,12 +289,14 @@ class Contract:
             self._disagree(state, "L0", f"{host}: the dry run {what} {path}")
         if run.rc and not expect_failure:
             self._disagree(state, "L1", f"the dry run failed: {_why(run)}")
+        self._secrets_stay_secret(state, run)
         return run
 
     def apply(self, state: str, kill: dict[str, str] | None = None) -> Run:
         run = self.lab.play(self.subject.playbook, variables=self.variables, kill=kill)
         if run.rc and not kill:
             self._disagree(state, "L1", f"the run failed: {_why(run)}")
+        self._secrets_stay_secret(state, run)
         return run
 
     def agree(self, state: str, dry: Run, real: Run) -> None:
@@ -366,6 +370,7 @@ class Contract:
         self.agree("interrupted", dry, self.apply("interrupted"))
         self._say("interrupted", dry)
         self.settled("interrupted")
+        self.secrets_in_journals()
 
     # -- report
 
@@ -379,6 +384,18 @@ class Contract:
         return "\n".join(lines + [f"  DISAGREEMENT {d}" for d in self.disagreements])
 
     # -- helpers
+
+    def _secrets_stay_secret(self, state: str, run: Run) -> None:
+        for secret in self.subject.secrets:
+            if secret in run.output or secret in json.dumps(run.records):
+                self._disagree(state, "secret", f"{secret[:4]}… is in the output of the run")
+
+    def secrets_in_journals(self) -> None:
+        for host in self.subject.hosts:
+            journal = self.lab.sh(host, "journalctl --no-pager -o cat").stdout
+            for secret in self.subject.secrets:
+                if secret in journal:
+                    self._disagree("all", "secret", f"{secret[:4]}… is in the journal of {host}")
 
     def _say(self, state: str, dry: Run) -> None:
         self.lines.append(f"{state}: dry run {dry.seconds:.1f} s, {len(dry.changes())} changes predicted")

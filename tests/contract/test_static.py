@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import sys
 import typing as t
 
 import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / ".collections"))
+
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS  # noqa: E402
+
 FORBIDDEN = {f"{ns}{m}" for ns in ("", "ansible.builtin.", "ansible.legacy.") for m in ("command", "shell", "raw", "script", "expect")}
 FRAGILE = {f"{ns}{m}" for ns in ("", "ansible.builtin.") for m in ("lineinfile", "blockinfile", "replace")} | {"community.general.ini_file"}
 
@@ -50,6 +55,21 @@ def test_no_mutation_that_cannot_be_predicted(path: pathlib.Path) -> None:
         assert "async" not in used, f"{task.get('name')}: check mode has no async; let the module poll"
         if "ansible.builtin.assert" in used:
             assert task["ansible.builtin.assert"].get("that") not in (True, [True], "true"), f"{task.get('name')} cannot fail"
+
+
+def test_resource_lists_are_well_formed() -> None:
+    """One kind an item, only the options that the kind has, those that it needs; without waiting for a host to tell."""
+    seen = 0
+    for path in TASK_FILES:
+        for task in tasks_of(path):
+            for item in (task.get("gpulab.expansion.resources") or {}).get("list", []):
+                (kind,) = set(item) - {"when", "loop"}
+                spec = KINDS[kind].spec
+                assert set(item[kind]) <= set(spec), f"{path}: {kind} has no {set(item[kind]) - set(spec)}"
+                needed = {name for name, option in spec.items() if option.get("required")}
+                assert needed <= set(item[kind]), f"{path}: {kind} needs {needed - set(item[kind])}"
+                seen += 1
+    assert seen > 40
 
 
 def runs_programs(path: pathlib.Path) -> bool:

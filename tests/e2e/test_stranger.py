@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import re
@@ -88,6 +89,21 @@ def test_installed_collection(told: dict[int, tuple[str, str, float]], tmp_path:
     }
     output, _seconds = sh(f"ansible-playbook gpulab.expansion.phase1 -i {ROOT}/inventories/box", cwd=tmp_path, **environment)
     assert changed(output) == 0 and "Nothing changed." in output
+
+
+def test_over_ssh(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
+    """The box is reached through docker; labs use ssh, which must find the same."""
+    host = f"{ENV['BOX_PREFIX']}-store1"
+    sh(f"ssh-keygen -q -t ed25519 -N '' -f {tmp_path}/key")
+    sh(f"docker exec -i {host} sh -c 'mkdir -p -m 700 /root/.ssh && cat > /root/.ssh/authorized_keys' < {tmp_path}/key.pub")
+    address = sh(f"docker inspect -f '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' {host}")[0].strip()
+    options = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+    variables = {"ansible_connection": "ssh", "ansible_host": address, "ansible_user": "root", "ansible_ssh_private_key_file": f"{tmp_path}/key"}
+    inventory = {"borg_server": {"hosts": {"store1": {**variables, "ansible_ssh_common_args": options}}}}
+    (tmp_path / "hosts.json").write_text(json.dumps(inventory), encoding="ascii")
+    output, _seconds = sh(f"ansible-playbook -i inventories/box -i {tmp_path}/hosts.json phase1.yml --check")
+    assert changed(output) == 0 and "Nothing would change." in output
+    assert "Accepted publickey for root" in sh(f"docker exec {host} journalctl -u ssh --no-pager")[0]
 
 
 def test_empty_group_and_closed_gate_are_told(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:

@@ -72,6 +72,31 @@ def test_backup_runs_and_goes_off_site(lab: Lab, host_of: t.Callable[[str], t.An
     assert server.run("ls /srv/borg/repos/gpu1").stdout == before
 
 
+def test_a_slow_first_copy_blocks_no_backup(lab: Lab, contract: Contract) -> None:
+    """Segments go without the lock: a backup starts and ends while they are still on their way."""
+    lab.sh("gpu1", "head -c 4000000 /dev/urandom > /home/alice/more.bin")
+    lab.sh("gpu1", "systemctl start gpulab-borg.service")
+    copy = "/opt/gpulab/borg/bin/python -m gpulab_borg.offsite --repository /srv/borg/repos/gpu1 --target offsite:lab-backups/slow --state /tmp/slow.json"
+    slow = "systemd-run --unit slow-copy -p User=borg -E RCLONE_BWLIMIT=400k -E PYTHONPATH=/usr/local/lib/gpulab -E HOME=/var/lib/gpulab/borg-offsite"
+    lab.sh("store1", f"systemctl stop 'gpulab-borg-offsite@gpu1.timer'; rm -f /tmp/slow.json; {slow} {copy}")
+    lab.sh("store1", "timeout 10 sh -c 'until pgrep -f \"[r]clone.*copy\"; do sleep 0.1; done'")
+    lab.sh("gpu1", "systemctl start gpulab-borg.service")
+    still = lab.sh("store1", "systemctl is-active slow-copy").stdout.strip()
+    assert still == "active", "the backup is expected to end while the copy still runs"
+    lab.sh(
+        "store1",
+        "timeout 60 sh -c 'while systemctl is-active -q slow-copy; do sleep 0.5; done'; test -s /tmp/slow.json",
+    )
+    lab.sh("store1", "systemctl start 'gpulab-borg-offsite@gpu1.timer'")
+
+
+def test_passphrase_is_in_no_argument(lab: Lab, contract: Contract) -> None:
+    watch = "for i in $(seq 60); do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; sleep 0.05; done > /run/cmdlines"
+    lab.sh("gpu1", f"({watch}) & systemctl start gpulab-borg.service; wait")
+    seen = lab.sh("gpu1", "cat /run/cmdlines; rm /run/cmdlines").stdout
+    assert "borg" in seen and "gpu1-box-passphrase" not in seen
+
+
 def drill(lab: Lab, host: str, source: str) -> Run:
     return lab.play(DRILL, variables={"drill_client": "gpu1", "drill_host": host, "drill_from": source})
 

@@ -100,6 +100,8 @@ def test_no_driver_library(contract: Contract, lab: Lab) -> None:
 def test_metrics(lab: Lab, host_of: t.Callable[[str], t.Any]) -> None:
     host = host_of("gpu1")
     assert host.service("gpulab-gpu-metrics").is_running and host.service("gpulab-gpu-metrics").is_enabled
+    # what other tests simulated is gone with the next reading
+    lab.sh("gpu1", "touch /tmp/now; timeout 20 sh -c 'until [ /var/lib/gpulab/metrics/gpulab_gpu.prom -nt /tmp/now ]; do sleep 0.5; done'")
     text = host.file("/var/lib/gpulab/metrics/gpulab_gpu.prom").content_string
     assert 'gpulab_gpu_utilization_ratio{gpu="0"} 0.97' in text
     assert 'gpulab_gpu_host_state{state="ok"} 1.0' in text

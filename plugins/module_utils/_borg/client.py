@@ -13,6 +13,7 @@ from __future__ import annotations
 import calendar
 import dataclasses
 import json
+import os
 import shlex
 import time
 import typing as t
@@ -70,6 +71,18 @@ class Access:
             "LC_ALL": "C.UTF-8",
             "TZ": "UTC",
         }
+
+
+def access_of(params: t.Mapping[str, t.Any], tmp: str, base_directory: str | None = None) -> Access:
+    """From a module's parameters. Without C(base_directory) borg keeps what it learns in C(tmp), so that reading leaves no trace."""
+    ssh_command = params["ssh_command"]
+    if params["known_hosts"]:
+        trusted = os.path.join(tmp, "known_hosts")
+        with open(trusted, "w", encoding="utf-8") as handle:
+            handle.write(params["known_hosts"] + "\n")
+        program, _space, options = ssh_command.partition(" ")
+        ssh_command = f"{program} -o UserKnownHostsFile={trusted} {options}"  # ssh takes the first value it is given
+    return Access(params["repository"], params["passphrase_file"], ssh_command, base_directory or tmp)
 
 
 _SENTENCES = {
