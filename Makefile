@@ -59,7 +59,8 @@ roles: setup ## each role through its states, then its own tests
 e2e: setup ## the README's commands, and the built and installed collection
 	@$(BIN)/python -m pytest -q tests/e2e
 
-soak: test bench ## all of test, and what takes longer
+soak: export SOAK := 1
+soak: test bench ## all of test, every place to be interrupted at, and the benches
 
 bench: box ## ratios, measured side by side
 	@$(BIN)/python bench/noop.py

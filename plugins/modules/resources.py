@@ -42,7 +42,9 @@ options:
     elements: dict
     required: true
   confirm:
-    description: Names of packages that may be upgraded or removed although running jobs or containers depend on them.
+    description:
+      - Names of packages that may be upgraded or removed, and of units that may be restarted or stopped, although running jobs or
+        containers depend on them.
     type: list
     elements: str
     default: []

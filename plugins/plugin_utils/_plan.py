@@ -29,6 +29,12 @@ Seen = t.Dict[str, t.Any]  # the result of resources_info
 # Upgrading or removing these kills running jobs or needs a reboot, so it needs a named confirmation (design, rule 7).
 PROTECTED_PACKAGES = ("nvidia-*", "libnvidia-*", "linux-image-*", "docker.io", "docker-ce*", "containerd*")
 
+PROTECTED_UNITS = ("docker.service", "containerd.service", "slurmd.service", "kubelet.service", "nvidia-*.service")
+
+
+def protected(name: str, patterns: t.Iterable[str], confirmed: t.AbstractSet[str]) -> bool:
+    return name not in confirmed and any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
 
 class PlanError(Exception):
     """The desired state cannot be planned; C(index) is the resource's place in the list."""
@@ -177,7 +183,7 @@ class Packages(Resource):
         transaction = simulation["install"]
         upgraded = [p for p in transaction if p["old"]]
         for name in [p["name"] for p in upgraded] + simulation["remove"]:
-            if any(fnmatch.fnmatch(name, pattern) for pattern in PROTECTED_PACKAGES) and name not in world.confirmed:
+            if protected(name, PROTECTED_PACKAGES, world.confirmed):
                 raise self.error(
                     f"the package {name} is expected to stay as it is, because jobs and containers run on it, but this would upgrade or remove it: "
                     f"name it in the role's *_confirm list to allow that, or pin its version."
@@ -525,6 +531,11 @@ class Unit(Resource):
             after["need_daemon_reload"] = False
         if not after:
             return None
+        if observed and (stale or after.get("active") == "inactive") and protected(self.key, PROTECTED_UNITS, world.confirmed):
+            raise self.error(
+                "it is expected to keep running, because jobs and containers run under it, but this would restart or stop it: drain the host, then "
+                "name the unit in the role's *_confirm list."
+            )
         state = "restarted" if stale else self.args["state"]
         args = {"name": self.key, "daemon_reload": True, "enabled": self.args["enabled"], "state": state}
         impact = ((f"restarts {self.key}",) if stale else ()) + ((f"stops {self.key}",) if after.get("active") == "inactive" and observed else ())

@@ -23,9 +23,11 @@ import tempfile
 import time
 import typing as t
 
+import jsonschema
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCHEMA = json.loads((ROOT / "docs" / "prediction.schema.json").read_text(encoding="utf-8"))
 NAMES = ROOT / "inventories" / "box" / "names.yml"  # its folder has the box's group_vars, too
 UNKNOWN = "__unknown__"
 
@@ -158,7 +160,7 @@ class Subject:
     variables: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     drifts: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     changed: dict[str, t.Any] = dataclasses.field(default_factory=dict)
-    kill: dict[str, str] = dataclasses.field(default_factory=dict)
+    kills: list[dict[str, str]] = dataclasses.field(default_factory=list)  # the first always, the others in the soak
     unreachable: dict[str, str] = dataclasses.field(default_factory=dict)
     moving: dict[str, str] = dataclasses.field(default_factory=dict)  # path pattern -> why
     moving_units: list[str] = dataclasses.field(default_factory=list)
@@ -301,6 +303,9 @@ class Contract:
 
     def agree(self, state: str, dry: Run, real: Run) -> None:
         """L1 and L2."""
+        for record in [*dry.records, *real.records]:
+            if record["prediction"] is not None:
+                jsonschema.validate(record["prediction"], SCHEMA)
         if real.rc:
             return
         for key in (dry.changed() - real.changed()) + (real.changed() - dry.changed()):
@@ -364,12 +369,14 @@ class Contract:
 
     def interrupted(self) -> None:
         self.variables = dict(self.subject.variables)
-        self.lab.box("fresh", *self.subject.hosts, *self.subject.others)
-        self.apply("interrupted", kill=self.subject.kill)
-        dry = self.dry_run("interrupted")
-        self.agree("interrupted", dry, self.apply("interrupted"))
-        self._say("interrupted", dry)
-        self.settled("interrupted")
+        for kill in self.subject.kills if os.environ.get("SOAK") else self.subject.kills[:1]:
+            state = f"interrupted when {kill['when']}"
+            self.lab.box("fresh", *self.subject.hosts, *self.subject.others)
+            self.apply(state, kill=kill)
+            dry = self.dry_run(state)
+            self.agree(state, dry, self.apply(state))
+            self._say(state, dry)
+            self.settled(state)
         self.secrets_in_journals()
 
     # -- report

@@ -89,6 +89,7 @@ _SENTENCES = {
     "PassphraseWrong": "its passphrase is expected to open it, but does not: give the one it was made with, or rotate it",
     "Repository.InvalidRepository": "a Borg repository is expected there, but something else is found: move that away, nothing is overwritten",
     "Repository.StorageQuotaExceeded": "its quota is expected to have room, but is used up: raise the client's quota on the server",
+    "NoManifestError": "it was begun and never finished, so no archive can be in it: look at it on the server, move it away, and run again",
     "LockTimeout": "its lock is expected to become free, but is held: see which backup still runs, and break the lock only when none does",
     "ConnectionClosed": "its server is expected to answer, but closed the connection: see the server's sshd log",
     "ConnectionClosedWithHint": "its server is expected to answer, but closed the connection: see whether it is up, and whether it knows this client's key",

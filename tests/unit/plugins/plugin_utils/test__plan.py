@@ -168,6 +168,17 @@ def test_protected_packages_need_their_name() -> None:
     assert "upgrades containerd 1 to 2" in change.impact and change.before == {"packages": {"containerd": "1"}}
 
 
+def test_a_runtime_under_jobs_needs_its_name() -> None:
+    items = resources(("unit", {"name": "docker.service", "state": "started", "restarted_by": ["/etc/docker/daemon.json"]}))
+    state = {"active": "active", "enabled": "enabled", "need_daemon_reload": False, "since": 200.0}
+    observed = seen(paths={"/etc/docker/daemon.json": {"type": "file", "mtime": 300.0}}, units={"docker.service": state})
+    with pytest.raises(PlanError, match=r"unit docker.service: it is expected to keep running, because jobs and containers run under it"):
+        compute(items, observed, set())
+    assert compute(items, observed, set(), ["docker.service"])[0].impact == ("restarts docker.service",)
+    observed["units"]["docker.service"] = {**state, "active": "inactive"}
+    assert len(compute(items, observed, set())) == 1, "starting it harms nobody"
+
+
 def test_removal_is_told() -> None:
     observed = {**BARE_CHRONY, "simulation": {**SIMULATION, "remove": ["ntp"]}, "packages": {"chrony": None, "ntp": "1"}}
     (change,) = compute(resources(PACKAGE), observed, set())
