@@ -13,7 +13,7 @@ class ActionModule(RepositoryAction):
     """A repository that this run would make has archives to come."""
 
     def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
-        return super().requires(args) | {("borg_repository", str(args.get("repository")))}
+        return super().requires(args) | {("borg_repository", str(args.get("repository"))), ("unit", str(args.get("timer")))}
 
     def brings(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
         return set()

@@ -24,6 +24,9 @@ options:
   server:
     description: Inventory name of the host that serves the repository, so that a dry run knows what it has yet to bring there.
     type: str
+  timer:
+    description: Name of the timer on this host that makes the archives. A dry run that would start it says V(pending).
+    type: str
 """
 
 EXAMPLES = r"""
@@ -74,6 +77,7 @@ def main() -> None:
             known_hosts=dict(type="str"),
             last=dict(type="int"),
             server=dict(type="str"),
+            timer=dict(type="str"),
         ),
         supports_check_mode=True,
     )

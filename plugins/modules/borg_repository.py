@@ -116,9 +116,8 @@ def main() -> None:
                 made = borg(module.tmpdir).read(last=1)
                 after = {"encryption": made.encryption, "id": made.id}
             change = prediction("borg_repository", wanted["repository"], None, after)
-            module.exit_json(
-                changed=True, **ages((), now), id=made and made.id, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n")
-            )
+            found_now = {**ages((), now), "state": "present" if made else "pending", "id": made and made.id}
+            module.exit_json(changed=True, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n"), **found_now)
     except BorgError as exc:
         module.fail_json(msg=str(exc))
     if found.encryption != wanted["encryption"]:
