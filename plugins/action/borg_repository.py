@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 
+from ..module_utils._borg.client import lost
 from ..module_utils._plan.prediction import Tree, prediction, unknown
 from ..plugin_utils._predicting import PredictingAction
 
@@ -28,5 +30,8 @@ class ActionModule(PredictingAction):
     def predict(self, args: dict[str, t.Any]) -> Tree | None:
         if boolean(args.get("found_on_server", False)):
             return None
+        gone = lost(str(args.get("repository")), str(args.get("known_id") or ""), None)
+        if gone:
+            raise AnsibleActionFail(gone)
         after = {"encryption": args.get("encryption", "repokey-blake2"), "id": unknown("generated")}
         return prediction("borg_repository", str(args.get("repository")), None, after)

@@ -65,16 +65,12 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, ages
+from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, access_spec, ages
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=dict(
-            repository=dict(type="str", required=True),
-            passphrase_file=dict(type="path", required=True, no_log=False),
-            ssh_command=dict(type="str", default="ssh"),
-            known_hosts=dict(type="str"),
+        argument_spec=access_spec(
             last=dict(type="int"),
             server=dict(type="str"),
             timer=dict(type="str"),

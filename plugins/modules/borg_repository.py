@@ -37,6 +37,12 @@ options:
         was reinstalled or has yet to get borg, its key or its passphrase file.
     type: bool
     default: false
+  known_id:
+    description:
+      - Id of the repository that is known to have been there, empty when none is. When it is gone or another is found, that is an error,
+        since an empty one in its place would hide the loss.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
@@ -81,21 +87,18 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, ages
+from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, access_spec, ages, lost
 from ..module_utils._plan.prediction import prediction, unknown
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=dict(
-            repository=dict(type="str", required=True),
-            passphrase_file=dict(type="path", required=True, no_log=False),
-            ssh_command=dict(type="str", default="ssh"),
-            known_hosts=dict(type="str"),
+        argument_spec=access_spec(
             base_directory=dict(type="path", required=True),
             encryption=dict(type="str", choices=["repokey-blake2", "repokey"], default="repokey-blake2"),
             server=dict(type="str"),
             found_on_server=dict(type="bool", default=False),
+            known_id=dict(type="str", default=""),
         ),
         supports_check_mode=True,
     )
@@ -109,6 +112,9 @@ def main() -> None:
         try:
             found = borg(module.tmpdir).read()  # reading leaves no trace in the real cache
         except RepositoryMissing:
+            gone = lost(wanted["repository"], wanted["known_id"], None)
+            if gone:
+                module.fail_json(msg=gone)
             after = {"encryption": wanted["encryption"], "id": unknown("generated")}
             made = None
             if not module.check_mode:
@@ -120,6 +126,9 @@ def main() -> None:
             module.exit_json(changed=True, gpulab_prediction=[change], diff=dict(before="", after=f"{wanted['repository']}\n"), **found_now)
     except BorgError as exc:
         module.fail_json(msg=str(exc))
+    other = lost(wanted["repository"], wanted["known_id"], found.id)
+    if other:
+        module.fail_json(msg=other)
     if found.encryption != wanted["encryption"]:
         module.fail_json(
             msg=f"repository {wanted['repository']}: encryption {wanted['encryption']} is expected, but it was made with {found.encryption}: "

@@ -13,6 +13,7 @@ author: The gpulab.expansion authors (@gpulab)
 description:
   - Copies with rclone and then compares every file with the bucket, by downloading it again if need be, because the tag of an object
     that was uploaded in parts is no checksum.
+  - Of a repository that M(gpulab.expansion.borg_repository) made, only what belongs to it is copied, and a lost segment is an error.
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.predicting
@@ -29,6 +30,9 @@ options:
     description: Directory that does not exist yet, or is empty.
     type: path
     required: true
+  owner:
+    description: User and group that shall own what is copied.
+    type: str
 requirements:
   - rclone 1.53 or newer
 """
@@ -57,39 +61,58 @@ gpulab_prediction:
   elements: dict
 """
 
-import json
 import os
+import shutil
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._borg.bucket import BucketError, Folder
 from ..module_utils._plan.prediction import prediction
 
 
 def main() -> None:
     module = AnsibleModule(
-        argument_spec=dict(config=dict(type="path", required=True), source=dict(type="str", required=True), destination=dict(type="path", required=True)),
+        argument_spec=dict(
+            config=dict(type="path", required=True),
+            source=dict(type="str", required=True),
+            destination=dict(type="path", required=True),
+            owner=dict(type="str"),
+        ),
         supports_check_mode=True,
     )
-    source, destination = module.params["source"], module.params["destination"]
-
-    def rclone(*argv: str) -> str:
-        rc, out, err = module.run_command(["rclone", "--config", module.params["config"], "--retries", "2", "--contimeout", "15s", *argv])
-        if rc:
-            said = [line for line in err.splitlines() if line.strip()]
-            module.fail_json(msg=f"{source} is expected to be readable, but rclone {argv[0]} fails: {said[-1] if said else 'without a reason'}")
-        return out
-
+    destination, owner = module.params["destination"], module.params["owner"]
+    folder = Folder(module.run_command, module.params["config"], module.params["source"])
     if os.path.isdir(destination) and os.listdir(destination):
-        module.fail_json(msg=f"{destination} is expected to be absent or empty, but is not: choose another destination.")
-    size = json.loads(rclone("size", "--json", source))
-    if not size["count"]:
-        module.fail_json(msg=f"{source} is expected to hold objects, but is empty: see whether bucket and prefix are right.")
-    if not module.check_mode:
-        os.makedirs(destination, mode=0o700, exist_ok=True)
-        rclone("copy", source, destination)
-        rclone("check", "--download", source, destination)
-    after = {"objects": size["count"], "bytes": size["bytes"]}
+        module.fail_json(msg=f"{destination} is expected to be absent or empty, but is not: choose another destination, or move it away.")
+    try:
+        live = folder.live(folder.sizes())
+        if not live:
+            module.fail_json(msg=f"{folder.path} is expected to hold objects, but is empty: see whether bucket and prefix are right.")
+        needed, free = sum(live.values()), shutil.disk_usage(os.path.dirname(destination) if os.path.isdir(os.path.dirname(destination)) else "/").free
+        if needed > free:
+            module.fail_json(
+                msg=f"{destination} is expected to have room for {needed / 2**30:.1f} GiB, but {free / 2**30:.1f} GiB are free: choose a larger disk."
+            )
+        if not module.check_mode:
+            fetch(module, folder, live, destination, owner)
+    except BucketError as exc:
+        module.fail_json(msg=str(exc))
+    after = {"objects": len(live), "bytes": needed}
     module.exit_json(changed=True, gpulab_prediction=[prediction("bucket_copy", destination, None, after)], **after)
+
+
+def fetch(module: AnsibleModule, folder: Folder, live: dict[str, int], destination: str, owner: str | None) -> None:
+    """Copies, then compares every file by fetching it again."""
+    os.makedirs(destination, mode=0o700, exist_ok=True)
+    names = os.path.join(module.tmpdir, "names")
+    with open(names, "w", encoding="utf-8") as handle:
+        handle.writelines(f"{name}\n" for name in live)
+    folder.rclone("copy", "--files-from-raw", names, folder.path, destination)
+    folder.rclone("check", "--download", "--one-way", "--files-from-raw", names, folder.path, destination)
+    if owner:
+        for top, folders, files in os.walk(destination):
+            for path in [top, *(os.path.join(top, name) for name in folders + files)]:
+                shutil.chown(path, owner, owner)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._plan.prediction import RESULT_KEY, Tree
@@ -33,6 +33,15 @@ class HostAction(ActionBase):
     def _ledger(self) -> Ledger:
         return Ledger(constants.DEFAULT_LOCAL_TMP)
 
+    def _execute_module(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+        try:
+            return super()._execute_module(*args, **kwargs)
+        except AnsibleConnectionFailure as exc:
+            raise AnsibleConnectionFailure(
+                f"{self._host}: the host is expected to answer, but does not: {str(exc).strip()}. Start it, or mend its ansible_host and the way there; "
+                "a host that is gone for good leaves the inventory."
+            ) from exc
+
     def _read(self, module: str, args: dict[str, t.Any]) -> dict[str, t.Any]:
         """Execute a reading module. A host that cannot run one gets a sentence instead of a traceback."""
         found = self._execute_module(module_name=module, module_args=args, task_vars=self._vars)
@@ -43,8 +52,13 @@ class HostAction(ActionBase):
                     f"{self._host}: Python 3.9 or newer is expected on the host, but none is found: run `apt-get install python3` there, "
                     "or set ansible_python_interpreter."
                 )
+            if "rc" in found:  # the module never ran, or never answered
+                because = " ".join(str(found.get(k) or "") for k in ("module_stderr", "module_stdout")).strip() or found.get("msg")
+                raise AnsibleActionFail(
+                    f"{self._host}: the host is expected to answer, but does not: {because}. Start it, or see why Python does not run there."
+                )
             raise AnsibleActionFail(f"{self._host}: {found.get('msg') or said}")
-        return t.cast("dict[str, t.Any]", found)
+        return found
 
 
 class PredictingAction(HostAction):

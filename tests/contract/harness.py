@@ -101,19 +101,32 @@ def packages(names):
 def user(n):
     u = subprocess.run(['getent', 'passwd', n], capture_output=True, text=True).stdout.strip().split(':')
     return {'home': u[5], 'shell': u[6], 'uid': int(u[2]), 'group': grp.getgrgid(int(u[3])).gr_name}
+def marker(role):
+    return json.load(open('/etc/ansible/facts.d/gpulab_' + role + '.fact'))
+def ssh_key(p):
+    r = path(p + '.pub')
+    derived = subprocess.run(['ssh-keygen', '-y', '-f', p], capture_output=True, text=True).stdout.split()[:2]
+    return {'mode': path(p)['mode'], 'public_key': r['sha256'] if derived == open(p + '.pub').read().split()[:2] else 'of another key'}
+def declared(command, key):
+    r = subprocess.run(['sh', '-c', command, 'sh', key], capture_output=True, text=True)
+    return json.loads(r.stdout) if r.returncode == 0 else {'unread': r.stderr}
 def env(p, names):
     argv = [p + '/bin/python', '-m', 'pip', 'list', '--format', 'json', '--disable-pip-version-check']
     r = json.loads(subprocess.run(argv, capture_output=True, text=True).stdout)
     return {'distributions': {d['name'].lower().replace('_', '-'): d['version'] for d in r}}
 out = []
-for kind, key, after in json.load(sys.stdin):
+asked = json.load(sys.stdin)
+for kind, key, after in asked['changes']:
     if kind in ('file', 'directory', 'download', 'repository'): r = path(key)
     elif kind == 'unit': r = unit(key)
     elif kind == 'packages': r = packages(after.get('packages', {})); r['dpkg'] = 'interrupted' if os.listdir('/var/lib/dpkg/updates') else 'complete'
     elif kind == 'user': r = user(key)
     elif kind == 'python_env': r = env(key, after)
     elif kind == 'leftover': r = {'present': os.path.exists(key)}
-    else: r = 'as recorded'
+    elif kind == 'deployed_marker': r = marker(key)
+    elif kind == 'ssh_key': r = ssh_key(key)
+    elif kind in asked['readers']: r = declared(asked['readers'][kind], key)
+    else: r = 'nobody reads it'
     out.append(r)
 json.dump(out, sys.stdout)
 """
@@ -166,6 +179,7 @@ class Subject:
     moving_units: list[str] = dataclasses.field(default_factory=list)
     unknown: list[str] = dataclasses.field(default_factory=list)  # kind/key/leaf:reason, as patterns
     secrets: list[str] = dataclasses.field(default_factory=list)  # must never be seen in an output, a record or a journal
+    readers: dict[str, str] = dataclasses.field(default_factory=dict)  # kind -> shell command on the host that prints a tree for the key $1
     others: list[str] = dataclasses.field(default_factory=list)  # engines that are not under test, as oss
 
     @classmethod
@@ -236,10 +250,10 @@ class Lab:
         out["control node"] = control_node()
         return out
 
-    def reality(self, host: str, changes: list[tuple[str, str, dict[str, t.Any]]]) -> list[t.Any]:
+    def reality(self, host: str, changes: list[tuple[str, str, dict[str, t.Any]]], readers: dict[str, str]) -> list[t.Any]:
         script = self.sh(host, "cat > /tmp/.reality.py", stdin=_REALITY)
         assert script.returncode == 0
-        found = json.loads(self.sh(host, "python3 -B /tmp/.reality.py", stdin=json.dumps(changes)).stdout)
+        found = json.loads(self.sh(host, "python3 -B /tmp/.reality.py", stdin=json.dumps({"changes": changes, "readers": readers})).stdout)
         self.sh(host, "rm /tmp/.reality.py")
         return t.cast("list[t.Any]", found)
 
@@ -318,10 +332,10 @@ class Contract:
         for host, kind, key in sorted(set(predicted) & set(done)):
             by_host[host].append((kind, key, predicted[host, kind, key]["after"]))
         for host, changes in by_host.items():
-            found = self.lab.reality(host, changes) if host in self.subject.hosts else ["as recorded"] * len(changes)
-            for (kind, key, after), real_tree in zip(changes, found):
-                recorded = done[host, kind, key]["after"]
-                self._leaves(state, f"{host} {kind} {key}", f"{kind}/{key}", after, recorded if real_tree == "as recorded" else real_tree, recorded)
+            for (kind, key, after), real_tree in zip(changes, self.lab.reality(host, changes, self.subject.readers)):
+                if real_tree == "nobody reads it":
+                    self._disagree(state, "L2", f"{host} {kind} {key}: nobody but the collection reads it: declare a reader")
+                self._leaves(state, f"{host} {kind} {key}", f"{kind}/{key}", after, real_tree, done[host, kind, key]["after"])
 
     def settled(self, state: str) -> None:
         """L3."""

@@ -24,11 +24,11 @@ FRAGILE = {f"{ns}{m}" for ns in ("", "ansible.builtin.") for m in ("lineinfile",
 
 # A module may run a program that changes something only after it has read and compared; each is named here with its reader.
 READ_BEFORE = {
+    "plugins/module_utils/_borg/bucket.py": "bucket_copy and bucket_aside list the bucket before they copy or move",
     "plugins/module_utils/_borg/client.py": "borg_repository reads before it creates; borg_extract restores into an empty directory",
-    "plugins/module_utils/_borg/metrics.py": "runs on the host in the backup service: lists archives",
-    "plugins/module_utils/_borg/offsite.py": "runs on the host in the copy service; compares transactions first",
+    "plugins/module_utils/_borg/admin.py": "runs on the admin host by timers; refuses while an archive is missing",
+    "plugins/module_utils/_borg/offsite.py": "runs on the server by timers; compares ids and transactions first",
     "plugins/module_utils/_plan/host.py": "dpkg-query, systemctl show and apt-get -s only read",
-    "plugins/modules/bucket_copy.py": "rclone size is asked first; copies into an empty directory",
 }
 
 

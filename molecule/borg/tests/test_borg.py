@@ -25,7 +25,12 @@ def test_account_serves_one_repository_to_one_key(lab: Lab, host_of: t.Callable[
     server = host_of("store1")
     lines = [line for line in server.file("/srv/borg/.ssh/authorized_keys").content_string.splitlines() if not line.startswith("#")]
     public = host_of("gpu1").file("/etc/gpulab/borg/id_ed25519.pub").content_string.strip()
-    assert lines == [f'command="borg serve --restrict-to-repository /srv/borg/repos/gpu1",restrict {public}']
+    admin = host_of("mgmt1").file("/etc/gpulab/borg-admin/id_ed25519.pub").content_string.strip()
+    serve = "borg serve --append-only --restrict-to-repository /srv/borg/repos/gpu1"
+    assert lines == [
+        f'command="flock --shared --wait 1800 /srv/borg/holds/gpu1 {serve}",restrict {public}',
+        f'command="/usr/local/lib/gpulab/gpulab-borg-admin-session",restrict {admin}',
+    ]
     ssh = "ssh -i /etc/gpulab/borg/id_ed25519 -o UserKnownHostsFile=/etc/gpulab/borg/known_hosts -o BatchMode=yes borg@store1"
     shell = lab.sh("gpu1", f"timeout 5 {ssh} id", check=False)
     assert "uid=" not in shell.stdout, "the key must not give a shell"
@@ -76,16 +81,17 @@ def test_a_slow_first_copy_blocks_no_backup(lab: Lab, contract: Contract) -> Non
     """Segments go without the lock: a backup starts and ends while they are still on their way."""
     lab.sh("gpu1", "head -c 4000000 /dev/urandom > /home/alice/more.bin")
     lab.sh("gpu1", "systemctl start gpulab-borg.service")
-    copy = "/opt/gpulab/borg/bin/python -m gpulab_borg.offsite --repository /srv/borg/repos/gpu1 --target offsite:lab-backups/slow --state /tmp/slow.json"
+    copy = "/opt/gpulab/borg/bin/python -m gpulab_borg.offsite copy --client gpu1 --repositories /srv/borg/repos --holds /srv/borg/holds"
+    copy += " --target offsite:lab-backups/slow --states /tmp"
     slow = "systemd-run --unit slow-copy -p User=borg -E RCLONE_BWLIMIT=400k -E PYTHONPATH=/usr/local/lib/gpulab -E HOME=/var/lib/gpulab/borg-offsite"
-    lab.sh("store1", f"systemctl stop 'gpulab-borg-offsite@gpu1.timer'; rm -f /tmp/slow.json; {slow} {copy}")
+    lab.sh("store1", f"systemctl stop 'gpulab-borg-offsite@gpu1.timer'; rm -f /tmp/gpu1.json; {slow} {copy}")
     lab.sh("store1", "timeout 10 sh -c 'until pgrep -f \"[r]clone.*copy\"; do sleep 0.1; done'")
     lab.sh("gpu1", "systemctl start gpulab-borg.service")
     still = lab.sh("store1", "systemctl is-active slow-copy").stdout.strip()
     assert still == "active", "the backup is expected to end while the copy still runs"
     lab.sh(
         "store1",
-        "timeout 60 sh -c 'while systemctl is-active -q slow-copy; do sleep 0.5; done'; test -s /tmp/slow.json",
+        "timeout 60 sh -c 'while systemctl is-active -q slow-copy; do sleep 0.5; done'; test -s /tmp/gpu1.json; rm /tmp/gpu1.json",
     )
     lab.sh("store1", "systemctl start 'gpulab-borg-offsite@gpu1.timer'")
 
@@ -115,22 +121,38 @@ def test_restore_drill_from_the_server(lab: Lab, contract: Contract) -> None:
 
 def test_restore_drill_from_the_bucket_alone(lab: Lab, contract: Contract) -> None:
     """The server is gone, and the drill runs on a host that has nothing of the client's."""
-    lab.box("fresh", "mgmt1")
+    lab.box("fresh", "gpu2")
     subprocess.run(["docker", "stop", f"{lab.prefix}-store1"], check=True, capture_output=True)
     inventory = lab.inventory
     lab.inventory = ROOT / "inventories" / "box" / "hosts.yml"
     try:
-        run = drill(lab, "mgmt1", "bucket")
+        run = drill(lab, "gpu2", "bucket")
         assert run.rc == 0, run.output
         assert int(verdict(run).split()[0]) > 100
         # a file changed since the backup proves nothing, and is counted as such
         lab.sh("gpu1", "cp -a /home/alice /root/alice.saved; printf x | dd of=/home/alice/checkpoint.bin bs=1 seek=5 conv=notrunc 2>/dev/null")
-        changed = drill(lab, "mgmt1", "bucket")
+        changed = drill(lab, "gpu2", "bucket")
         assert changed.rc == 0 and int(re.search(r"(\d+) changed since", verdict(changed)).group(1)) >= 1  # type: ignore[union-attr]
     finally:
         lab.inventory = inventory
         lab.sh("gpu1", "rm -rf /home/alice && mv /root/alice.saved /home/alice", check=False)
         lab.box("up", "store1")
+
+
+def test_restore_drill_sees_what_did_not_come_back(lab: Lab, contract: Contract) -> None:
+    """While the backup ran, one file was covered by another and one directory by an empty one: neither was touched since."""
+    cover = "mount --bind /root/other /home/carol/a && mount -t tmpfs tmpfs /home/carol/sub"
+    lab.sh("gpu1", "mkdir -p /home/carol/sub && echo right > /home/carol/a && echo there > /home/carol/sub/b && echo wrong > /root/other && sleep 1.1")
+    try:
+        lab.sh("gpu1", f"{cover} && systemctl start gpulab-borg.service")
+    finally:
+        lab.sh("gpu1", "umount /home/carol/a /home/carol/sub; rm /root/other", check=False)
+    try:
+        run = drill(lab, "gpu1", "server")
+    finally:
+        lab.sh("gpu1", "rm -r /home/carol")
+    (failed,) = [r["message"] for r in run.records if r["failed"]]
+    assert run.rc and "1 differ, 1 are missing" in failed and "/home/carol/a, /home/carol/sub/b" in failed, failed
 
 
 # -- bad input: one sentence, nothing changed
@@ -147,7 +169,7 @@ def test_interval_that_cannot_keep_the_rpo(said: t.Callable[..., str]) -> None:
 
 def test_wrong_type_of_retention(said: t.Callable[..., str]) -> None:
     sentence = said(borg_retention={"hourly": "often", "daily": 7, "weekly": 4, "monthly": 6})
-    assert "hourly" in sentence and "unable to convert to int" in sentence
+    assert "gpu1: borg_retention.hourly is expected to be a whole number, but is 'often': correct it in the inventory" in sentence
 
 
 def test_unset_secret_of_the_bucket(said: t.Callable[..., str]) -> None:
@@ -184,13 +206,21 @@ def test_package_mirror_down(lab: Lab, said: t.Callable[..., str]) -> None:
     assert "APT is expected to be able to install it, but says: the package sources do not answer" in sentence
 
 
-def test_unreachable_server(lab: Lab, contract: Contract) -> None:
-    before = lab.manifest(["gpu1"])
-    subprocess.run(["docker", "stop", f"{lab.prefix}-store1"], check=True, capture_output=True)
+def test_misspelled_variable(said: t.Callable[..., str]) -> None:
+    sentence = said(borg_intervall_minutes=15)
+    assert "borg_intervall_minutes is expected to be a variable of the role, but is none (is borg_interval_minutes meant?)" in sentence
+
+
+def test_unreachable_server(lab: Lab, said: t.Callable[..., str], contract: Contract) -> None:
+    """Paused, it answers nobody, and what is on it can be compared afterwards."""
+    hosts = ["gpu1", "store1"]
+    before = lab.manifest(hosts)
+    subprocess.run(["docker", "pause", f"{lab.prefix}-store1"], check=True, capture_output=True)
     try:
         run = lab.play(contract.subject.playbook)
     finally:
-        lab.box("up", "store1")
-    failed = [r for r in run.records if r["failed"]]
-    assert run.rc and [r["host"] for r in failed] == ["store1"] and failed[0]["message"]
-    assert not list(contract.written(before, lab.manifest(["gpu1"])))
+        subprocess.run(["docker", "unpause", f"{lab.prefix}-store1"], check=True, capture_output=True)
+    (failed,) = [r for r in run.records if r["failed"]]
+    assert run.rc and failed["host"] == "store1"
+    assert re.search(r"store1: the host is expected to answer, but does not: .*paused.*\. Start it, or", failed["message"]), failed["message"]
+    assert not list(contract.written(before, lab.manifest(hosts)))

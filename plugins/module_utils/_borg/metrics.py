@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Age of a client's backups as a Prometheus textfile. The backup service runs it when a backup has ended, well or not.
+"""Metrics of a client's backups as Prometheus textfiles. Services run it when they have ended, well or not.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
-import typing as t
+import time
 
-from .client import Access, Borg, BorgError, Repository
+from .client import Access, Borg, BorgError, Repository, add_access, run_program
 
 try:
     import prometheus_client
@@ -23,41 +22,76 @@ except ImportError:  # only the host's own environment has it
     prometheus_client = None  # type: ignore[assignment]
 
 
-def registry_of(repository: Repository | None, succeeded: bool) -> t.Any:
-    """No archive yet, or a repository that cannot be read, has no time: an alert on absence or age then fires."""
-    registry = prometheus_client.CollectorRegistry()
+class Textfile:
+    """Gauges that become one textfile."""
 
-    def gauge(name: str, text: str) -> t.Any:
-        return prometheus_client.Gauge(name, text, registry=registry)
+    def __init__(self) -> None:
+        self.registry = prometheus_client.CollectorRegistry()
 
-    gauge("gpulab_borg_last_run_succeeded", "Whether the last run of the backup ended well").set(succeeded)
-    gauge("gpulab_borg_repository_readable", "Whether the repository could be read after the last run").set(repository is not None)
-    if repository and repository.archives:
-        newest = repository.archives[-1]
-        gauge("gpulab_borg_archive_start_timestamp_seconds", "When the newest archive began; its age is the recovery point").set(newest.start)
-        gauge("gpulab_borg_archive_end_timestamp_seconds", "When the newest archive was complete").set(newest.end)
-    return registry
+    def gauge(self, name: str, text: str, value: float | None, **labels: str) -> None:
+        """A value that is not known has no line, so that an alert on absence or age fires."""
+        if value is not None:
+            metric = prometheus_client.Gauge(f"gpulab_borg_{name}", text, list(labels), registry=self.registry)
+            (metric.labels(**labels) if labels else metric).set(value)
+
+    def write(self, path: str) -> None:
+        prometheus_client.write_to_textfile(path, self.registry)
+        os.chmod(path, 0o644)
 
 
-def run_program(argv: t.Sequence[str], environ_update: t.Mapping[str, str], cwd: str | None = None) -> tuple[int, str, str]:
-    done = subprocess.run(argv, env={**os.environ, **environ_update}, cwd=cwd, capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout, done.stderr
+def succeeded() -> bool:
+    """systemd tells a service's ExecStopPost how it ended."""
+    return os.environ.get("SERVICE_RESULT") == "success"
+
+
+def of_backup(repository: Repository | None, well: bool, rpo_minutes: int, before: bool | None) -> Textfile:
+    """No archive yet, or a repository that cannot be read, has no time. C(before) is how the dumps before the backup ended."""
+    out = Textfile()
+    out.gauge("rpo_seconds", "How old the newest archive may ever be", rpo_minutes * 60)
+    out.gauge("last_run_succeeded", "Whether the last run of the backup ended well", well)
+    out.gauge("before_succeeded", "Whether all programs in before.d ended well", before)
+    out.gauge("repository_readable", "Whether the repository could be read after the last run", repository is not None)
+    newest = repository.archives[-1] if repository and repository.archives else None
+    out.gauge("archive_start_timestamp_seconds", "When the newest archive began; its age is the recovery point", newest.start if newest else None)
+    out.gauge("archive_end_timestamp_seconds", "When the newest archive was complete", newest.end if newest else None)
+    return out
+
+
+def of_job(job: str, well: bool) -> Textfile:
+    out = Textfile()
+    out.gauge("job_succeeded", "Whether the last run ended well", well, task=job)
+    out.gauge("job_timestamp_seconds", "When the last run ended", time.time(), task=job)
+    return out
+
+
+def read_status(path: str) -> bool | None:
+    try:
+        with open(path, encoding="ascii") as handle:
+            return handle.read().strip() == "0"
+    except FileNotFoundError:
+        return None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("repository", "passphrase-file", "ssh-command", "base-directory", "textfile"):
-        parser.add_argument(f"--{name}", required=True)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    backup, outcome = verbs.add_parser("backup"), verbs.add_parser("outcome")
+    add_access(backup)
+    backup.add_argument("--rpo-minutes", type=int, required=True)
+    backup.add_argument("--before", required=True, help="file with the exit status of the programs before the backup")
+    outcome.add_argument("--job", required=True)
+    for verb in (backup, outcome):
+        verb.add_argument("--textfile", required=True)
     args = parser.parse_args()
-    access = Access(args.repository, args.passphrase_file, args.ssh_command, args.base_directory)
+    if args.verb == "outcome":
+        of_job(args.job, succeeded()).write(args.textfile)
+        return
     repository = None
     try:
-        repository = Borg(run_program, access).read(last=1)
+        repository = Borg(run_program, Access.of(args)).read(last=1)
     except BorgError as exc:
         sys.stderr.write(f"{exc}\n")  # into the journal
-    # systemd tells a service's ExecStopPost how it ended
-    registry = registry_of(repository, os.environ.get("SERVICE_RESULT") == "success")
-    prometheus_client.write_to_textfile(args.textfile, registry)
+    of_backup(repository, succeeded(), args.rpo_minutes, read_status(args.before)).write(args.textfile)
 
 
 if __name__ == "__main__":

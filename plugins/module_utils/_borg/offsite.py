@@ -6,16 +6,21 @@
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 
-A Borg repository is a log of segments that never change once closed, and a small index. So the segments are copied
-first, without any lock, which may take days the first time while backups go on; then the rest under Borg's lock, which
-takes seconds, so that what lies in the bucket is a repository and not a moment between two.
+A Borg repository is a log of segments that never change once committed, and a small index. So committed segments are
+copied first, without any lock, which may take days the first time while backups go on; then the rest under Borg's lock,
+which takes seconds, so that what lies in the bucket is a repository and not a moment between two. A segment in the
+bucket is never overwritten, and only a share of them is removed in a day: a server that lost or damaged its
+repository cannot take the bucket's copy along (docs/adr/0002).
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import fcntl
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,7 +32,14 @@ try:
 except ImportError:  # only the host's own environment has it
     prometheus_client = None  # type: ignore[assignment]
 
-RCLONE = ["rclone", "--config", "/etc/gpulab/borg-offsite/rclone.conf", "--stats", "0", "--fast-list"]
+RCLONE = ["rclone", "--config", "/etc/gpulab/borg-offsite/rclone.conf", "--stats", "0"]
+SEGMENTS = "gpulab-segments"  # object that lists the segments of the copy; others in the bucket wait for their removal
+DAY = 86400.0
+State = t.Dict[str, t.Any]
+
+
+class OffsiteError(Exception):
+    """A sentence for the admin."""
 
 
 def transaction(repository: str) -> int:
@@ -36,7 +48,39 @@ def transaction(repository: str) -> int:
     return max(numbers, default=-1)
 
 
-def read_state(path: str) -> dict[str, t.Any]:
+def repository_id(config: str) -> str:
+    """The C(id) of a repository's C(config) file."""
+    found = re.search(r"(?m)^id = ([0-9a-f]{64})$", config)
+    return found.group(1) if found else ""
+
+
+def segments(repository: str, up_to: int | None = None) -> list[str]:
+    """Paths of the segments below C(data), by number; C(up_to) leaves out those of a transaction that still runs."""
+    found = [
+        f"{folder}/{name}"
+        for folder in os.listdir(f"{repository}/data")
+        if folder.isdigit()
+        for name in os.listdir(f"{repository}/data/{folder}")
+        if name.isdigit() and (up_to is None or int(name) <= up_to)
+    ]
+    return sorted(found, key=number)
+
+
+def number(segment: str) -> int:
+    return int(segment.rpartition("/")[2])
+
+
+def removable(obsolete: t.Sequence[str], objects: int, share: float, removed: t.Sequence[t.Sequence[float]], now: float) -> list[str]:
+    """Those of C(obsolete) that may go now: C(share) of C(objects) a day, lowest number first.
+
+    C(removed) are (time, count) of earlier removals.
+    """
+    spent = sum(count for when, count in removed if when > now - DAY)
+    budget = max(0, int(objects * share) - int(spent))
+    return sorted(obsolete, key=number)[:budget]
+
+
+def read_state(path: str) -> State:
     try:
         with open(path, encoding="utf-8") as handle:
             found = json.load(handle)
@@ -53,55 +97,220 @@ def write_state(path: str, state: t.Mapping[str, t.Any]) -> None:
     os.replace(temporary, path)
 
 
-def copy(repository: str, target: str, state: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The new state. C(synced) is a time up to which every finished backup is in the bucket.
+def rclone(*argv: str, stdin: str | None = None) -> str:
+    """rclone's output. Its reason goes into the journal and into the OffsiteError."""
+    done = subprocess.run([*RCLONE, *argv], input=stdin, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.stderr.write(done.stderr)
+        lines = [re.sub(r"^.*?(ERROR|NOTICE) *: ", "", line) for line in done.stderr.splitlines() if line.strip()]
+        said = next((line for line in lines if "immutable" in line or "Error" in line or "error" in line), lines[-1] if lines else "nothing")
+        if "immutable" in done.stderr:
+            raise OffsiteError(
+                f"a committed segment is expected to be the same here and in the bucket, but differs: {said}. Nothing in the bucket is overwritten: "
+                "check the repository with borg check, and see whether the bucket or the server has the good one."
+            )
+        raise OffsiteError(f"rclone {argv[0]} is expected to end well, but says: {said}")
+    return done.stdout
 
-    Raises subprocess.CalledProcessError when rclone or the lock fails; the old state then stays.
+
+class Copy:
+    """One repository and its folder in the bucket, C(target) as C(remote:bucket/prefix/client)."""
+
+    def __init__(self, repository: str, target: str, share: float, bandwidth: str) -> None:
+        self.repository = repository
+        self.target = target
+        self.share = share
+        self.limit = ["--bwlimit", bandwidth] if bandwidth else []
+
+    def run(self, state: State, with_lock: t.Callable[[], None]) -> State:
+        """The new state. C(synced) is a time up to which every finished backup is in the bucket.
+
+        OffsiteError when something stops it; the old state then stays, and what was copied already is not copied again.
+        """
+        started = time.time()
+        with open(f"{self.repository}/config", encoding="utf-8") as handle:
+            identity = repository_id(handle.read())
+        last = transaction(self.repository)
+        known = state.get("id") or repository_id(self._text("config"))
+        if known and known != identity:
+            raise OffsiteError(
+                f"{self.repository} is expected to be the repository {known[:12]} that is in the bucket, but is {identity[:12]}: the bucket's copy is "
+                "left as it is. Recover from it, or give this one another prefix with playbooks/borg_reseed.yml."
+            )
+        if last < state.get("transaction", -1):
+            raise OffsiteError(
+                f"{self.repository} is expected to be at transaction {state['transaction']} at least, as its copy in the bucket is, but is at {last}: "
+                "it lost data or was rolled back. The bucket's copy is left as it is: recover from it, or re-seed it with playbooks/borg_reseed.yml."
+            )
+        if state.get("transaction") == last:
+            # Taking the lock starts a transaction of its own, so a repository without news is left alone.
+            return {**self._remove_obsolete(state, started), "synced": started}
+        self._send(segments(self.repository, up_to=last))
+        locked = time.time()
+        with_lock()
+        # the lock's own transaction, which says nothing, is committed by now and goes with the next copy
+        done = {**state, "id": identity, "transaction": transaction(self.repository), "synced": locked, "seconds": round(time.time() - started, 1)}
+        return self._remove_obsolete(done, time.time())
+
+    def finish(self) -> None:
+        """Under the lock: what is committed and not there yet, then the index and what else changes."""
+        listed = segments(self.repository, up_to=transaction(self.repository))
+        self._send(listed)
+        keep = ["--exclude", "/data/**", "--exclude", "/lock.*/**", "--exclude", "/lock.*", "--exclude", f"/{SEGMENTS}"]
+        rclone("sync", *self.limit, "--delete-after", *keep, self.repository, self.target)
+        rclone("rcat", f"{self.target}/{SEGMENTS}", stdin="".join(f"{segment}\n" for segment in listed))
+
+    def _send(self, listed: t.Sequence[str]) -> None:
+        with tempfile.NamedTemporaryFile("w", prefix="segments-", encoding="ascii") as names:
+            names.writelines(f"{segment}\n" for segment in listed)
+            names.flush()
+            rclone("copy", *self.limit, "--immutable", "--files-from-raw", names.name, f"{self.repository}/data", f"{self.target}/data")
+
+    def _text(self, name: str) -> str:
+        """Content of a small object; empty when there is none."""
+        listed = rclone("lsf", "--files-only", "--include", f"/{name}", self.target) if self._exists() else ""
+        return rclone("cat", f"{self.target}/{name}") if listed.strip() else ""
+
+    def _exists(self) -> bool:
+        done = subprocess.run([*RCLONE, "lsf", "--max-depth", "1", self.target], capture_output=True, text=True, check=False)
+        if done.returncode and "directory not found" not in done.stderr:
+            raise OffsiteError(f"the bucket is expected to answer, but rclone says: {(done.stderr.strip().splitlines() or ['nothing'])[-1]}")
+        return done.returncode == 0
+
+    def _remove_obsolete(self, state: State, now: float) -> State:
+        """What compaction has replaced goes from the bucket, no more than the share in a day; C(withheld) says how many wait."""
+        if state.get("transaction") == state.get("pruned_at") and not state.get("withheld"):
+            return state
+        listing = rclone("lsf", "-R", "--files-only", "--format", "ps", f"{self.target}/data").splitlines()
+        there = {name: int(size) for name, _sep, size in (line.rpartition(";") for line in listing) if name}
+        live = set(segments(self.repository))
+        obsolete = [name for name in there if name not in live and number(name) <= state["transaction"]]
+        removed = [row for row in state.get("removed", []) if row[0] > now - DAY]
+        victims = removable(obsolete, len(there), self.share, removed, now)
+        if victims:
+            with tempfile.NamedTemporaryFile("w", prefix="obsolete-", encoding="ascii") as names:
+                names.writelines(f"{name}\n" for name in victims)
+                names.flush()
+                rclone("delete", "--files-from-raw", names.name, f"{self.target}/data")
+            removed.append([now, len(victims)])
+        sizes = {"objects": len(there), "bytes": sum(there.values())}
+        return {**state, "removed": removed, "withheld": len(obsolete) - len(victims), "pruned_at": state["transaction"], **sizes}
+
+
+def under_lock(argv: t.Sequence[str], repository: str) -> t.Callable[[], None]:
+    """Runs this program again under borg's lock, which waits for a backup to end."""
+
+    def run() -> None:
+        locked = ["borg", "with-lock", "--lock-wait", "900", repository, *argv]
+        if subprocess.run(locked, check=False).returncode:
+            raise OffsiteError(f"{repository}: the second pass of the copy is expected to end well, but did not: see above.")
+
+    return run
+
+
+@contextlib.contextmanager
+def no_retention(path: str) -> t.Iterator[None]:
+    """Shares the lock that retention takes alone."""
+    with open(path, "a", encoding="ascii") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+
+
+def break_stale_lock(repository: str, hold: str) -> bool:
+    """Breaks Borg's lock when its holder is provably dead: every session of a client shares C(hold) for as long as it lives.
+
+    If C(hold) can be taken alone, no session lives; this program is the only other one that locks, and does not now.
     """
-    started = time.time()
-    if state.get("transaction") == transaction(repository):
-        return {**state, "synced": started}
-    subprocess.run([*RCLONE, "copy", f"{repository}/data", f"{target}/data"], check=True)
-    locked = time.time()
-    # Taking the lock starts a transaction of its own, so a repository without news is left alone above.
-    sync = [*RCLONE, "sync", "--delete-after", "--exclude", "/lock.*/**", "--exclude", "/lock.*", repository, target]
-    subprocess.run(["borg", "with-lock", "--lock-wait", "900", repository, *sync], check=True)
-    return {"transaction": transaction(repository), "synced": locked, "seconds": round(time.time() - started, 1)}
+    held = [name for name in ("lock.exclusive", "lock.roster") if os.path.exists(f"{repository}/{name}")]
+    if not held:
+        return False
+    with open(hold, "a", encoding="ascii") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        if not any(os.path.exists(f"{repository}/{name}") for name in held):
+            return False  # its holder ended well while we looked
+        subprocess.run(["borg", "break-lock", repository], check=True)
+    return True
 
 
-def write_metrics(path: str, client: str, state: t.Mapping[str, t.Any], succeeded: bool) -> None:
+def write_metrics(path: str, client: str, state: t.Mapping[str, t.Any], succeeded: bool, repository: str) -> None:
     registry = prometheus_client.CollectorRegistry()
 
-    def gauge(name: str, text: str) -> t.Any:
-        return prometheus_client.Gauge(name, text, ["client"], registry=registry).labels(client)
+    def gauge(name: str, text: str, value: float | None) -> None:
+        if value is not None:
+            prometheus_client.Gauge(f"gpulab_borg_{name}", text, ["client"], registry=registry).labels(client).set(value)
 
-    gauge("gpulab_borg_offsite_last_run_succeeded", "Whether the last off-site copy ended well").set(succeeded)
-    if "synced" in state:
-        gauge("gpulab_borg_offsite_synced_timestamp_seconds", "Every backup finished by then is in the bucket").set(state["synced"])
-    if "seconds" in state:
-        gauge("gpulab_borg_offsite_seconds", "Duration of the last copy that had something to do").set(state["seconds"])
+    gauge("offsite_last_run_succeeded", "Whether the last off-site copy ended well", succeeded)
+    gauge("offsite_synced_timestamp_seconds", "Every backup finished by then is in the bucket", state.get("synced"))
+    gauge("offsite_seconds", "Duration of the last copy that had something to do", state.get("seconds"))
+    gauge("offsite_objects", "Segments in the bucket", state.get("objects"))
+    gauge("offsite_bytes", "Size of the segments in the bucket, which a verification fetches", state.get("bytes"))
+    gauge("offsite_withheld_objects", "Segments that are obsolete and wait for the daily share of removals", state.get("withheld", 0))
+    gauge("stale_locks_broken", "Locks that were broken because their holder was dead", state.get("stale_locks", 0))
+    gauge("stale_lock_timestamp_seconds", "When a lock was last broken", state.get("stale_lock"))
+    gauge("offsite_verified_timestamp_seconds", "When the whole copy was last compared byte by byte", state.get("verified"))
+    gauge("offsite_verify_succeeded", "Whether the last comparison found no difference", state.get("verify_succeeded"))
+    place = os.statvfs(os.path.dirname(repository))
+    free = place.f_bavail / place.f_blocks if place.f_blocks else None
+    gauge("server_available_ratio", "Share of the server's file system that is free for repositories", free)
     prometheus_client.write_to_textfile(path, registry)
+
+
+def verify(copy: Copy, state: State) -> State:
+    """Compares every committed segment with the bucket by fetching it, since an object sent in parts has no checksum to compare."""
+    with tempfile.NamedTemporaryFile("w", prefix="listed-", encoding="ascii") as names:
+        names.write(rclone("cat", f"{copy.target}/{SEGMENTS}"))
+        names.flush()
+        argv = ["check", "--download", "--one-way", *copy.limit, "--files-from-raw", names.name, f"{copy.repository}/data", f"{copy.target}/data"]
+        done = subprocess.run([*RCLONE, *argv], capture_output=True, text=True, check=False)
+    sys.stderr.write(done.stderr)
+    return {**state, "verified": time.time(), "verify_succeeded": done.returncode == 0}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--state", required=True)
-    parser.add_argument("--repository")
-    parser.add_argument("--target")
-    parser.add_argument("--client", help="write the metrics of this client instead of copying")
-    parser.add_argument("--textfile")
+    parser.add_argument("verb", choices=["copy", "finish", "verify", "metrics"])
+    parser.add_argument("--client", required=True)
+    parser.add_argument("--repositories", required=True)
+    parser.add_argument("--holds", required=True)
+    parser.add_argument("--target", required=True, help="remote:bucket/prefix, without the client")
+    parser.add_argument("--states", required=True)
+    parser.add_argument("--share", type=float, default=0.1, help="of the objects that may be removed in a day")
+    parser.add_argument("--bandwidth", default="")
+    parser.add_argument("--metrics", help="directory of the textfile")
     args = parser.parse_args()
-    if args.client:
+    repository, path, hold = f"{args.repositories}/{args.client}", f"{args.states}/{args.client}.json", f"{args.holds}/{args.client}"
+    copy = Copy(repository, f"{args.target}/{args.client}", args.share, args.bandwidth)
+    if args.verb == "metrics":
         # systemd tells a service's ExecStopPost how it ended
-        write_metrics(args.textfile, args.client, read_state(args.state), os.environ.get("SERVICE_RESULT") == "success")
+        succeeded = os.environ.get("SERVICE_RESULT") == "success"
+        write_metrics(f"{args.metrics}/gpulab_borg_offsite_{args.client}.prom", args.client, read_state(path), succeeded, repository)
         return 0
-    if not os.path.isdir(args.repository):
-        sys.stderr.write(f"{args.repository}: the client has not made its repository yet, nothing to copy\n")
-        return 0
+    if not os.path.exists(f"{repository}/config"):
+        state = read_state(path)
+        said = "but is gone: recover it from the bucket" if state.get("id") else "the client has not made it yet, nothing to copy"
+        sys.stderr.write(f"{repository}: a repository is expected here, {said}.\n")
+        return 1 if state.get("id") else 0
     try:
-        write_state(args.state, copy(args.repository, args.target, read_state(args.state)))
-    except subprocess.CalledProcessError as exc:
-        sys.stderr.write(f"{args.repository}: {exc.cmd[0]} is expected to end well, but ended with {exc.returncode}\n")
+        if args.verb == "finish":
+            copy.finish()
+            return 0
+        state = read_state(path)
+        if args.verb == "verify":
+            state = verify(copy, state)
+            write_state(path, {**read_state(path), **{key: state[key] for key in ("verified", "verify_succeeded")}})
+            return 0 if state["verify_succeeded"] else 1
+        if break_stale_lock(repository, hold):
+            state = {**state, "stale_locks": state.get("stale_locks", 0) + 1, "stale_lock": time.time()}
+            write_state(path, state)
+            sys.stderr.write(f"{repository}: its lock was held by a session that is dead, and was broken.\n")
+        with no_retention(hold):
+            again = [sys.executable, "-m", "gpulab_borg.offsite", "finish", *sys.argv[2:]]
+            write_state(path, copy.run(state, under_lock(again, repository)))
+    except OffsiteError as exc:
+        sys.stderr.write(f"{exc}\n")
         return 1
     return 0
 

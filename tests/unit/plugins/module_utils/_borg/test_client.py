@@ -21,8 +21,8 @@ from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client impo
 ACCESS = Access("ssh://borg@store1/repo", "/etc/a pass", "ssh -i k", "/var/lib/b")
 LISTED = {
     "archives": [
-        {"name": "a", "start": "2026-11-23T21:00:00.000000", "end": "2026-11-23T21:01:00.500000"},
-        {"name": "b", "start": "2026-11-23T21:30:00.000000", "end": "2026-11-23T21:31:00.000000"},
+        {"name": "a", "start": "2026-11-23T21:00:00.000000", "end": "2026-11-23T21:01:00.500000", "id": "aa"},
+        {"name": "b", "start": "2026-11-23T21:30:00.000000", "end": "2026-11-23T21:31:00.000000", "id": "bb"},
     ],
     "encryption": {"mode": "repokey-blake2"},
     "repository": {"id": "06f4"},

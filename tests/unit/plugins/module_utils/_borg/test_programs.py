@@ -4,47 +4,138 @@
 
 from __future__ import annotations
 
+import fcntl
 import pathlib
 import subprocess
+import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg import metrics, offsite
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg import drill, metrics, offsite
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Archive, Repository
 from prometheus_client import generate_latest
 
-
-def repository(tmp_path: pathlib.Path, number: int) -> str:
-    (tmp_path / "repo").mkdir(exist_ok=True)
-    for old in (tmp_path / "repo").glob("index.*"):
-        old.unlink()
-    (tmp_path / "repo" / f"index.{number}").touch()
-    return str(tmp_path / "repo")
+ID, OTHER = "a" * 64, "b" * 64
 
 
-def test_segments_go_first_and_unlocked(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[list[str]] = []
-    monkeypatch.setattr(offsite.subprocess, "run", lambda argv, check: calls.append(argv))
-    state = offsite.copy(repository(tmp_path, 5), "offsite:b/gpu1", {"transaction": 3, "synced": 1.0})
-    assert [("borg" in c[0], c[0 if c[0] == "borg" else 6]) for c in calls] == [(False, "copy"), (True, "borg")]
-    assert calls[1][:2] == ["borg", "with-lock"] and "sync" in calls[1] and "--delete-after" in calls[1]
-    assert state["transaction"] == 5 and state["synced"] > 1.0
+@pytest.fixture
+def repository(tmp_path: pathlib.Path) -> pathlib.Path:
+    """At transaction 5, with a segment 6 that is being written."""
+    path = tmp_path / "gpu1"
+    (path / "data" / "0").mkdir(parents=True)
+    for name in ("1", "3", "5", "6"):
+        (path / "data" / "0" / name).touch()
+    (path / "index.5").touch()
+    (path / "config").write_text(f"[repository]\nversion = 1\nid = {ID}\nkey = x\n", encoding="ascii")
+    return path
 
 
-def test_unchanged_repository_is_left_alone(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offsite.subprocess, "run", lambda argv, check: pytest.fail("nothing is to be run"))
-    state = offsite.copy(repository(tmp_path, 5), "x", {"transaction": 5, "synced": 1.0, "seconds": 3})
-    assert state["synced"] > 1.0 and state["seconds"] == 3
+class Bucket:
+    """What rclone is asked, and a listing to answer with."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, there: str = "", config: str = "") -> None:
+        self.calls: list[list[str]] = []
+        self.files: list[str] = []
+        self._there, self._config = there, config
+        monkeypatch.setattr(offsite, "rclone", self)
+        monkeypatch.setattr(offsite.Copy, "_text", lambda copy, name: config)
+
+    def __call__(self, *argv: str, stdin: str | None = None) -> str:
+        self.calls.append(list(argv))
+        if "--files-from-raw" in argv:
+            self.files.append(pathlib.Path(argv[argv.index("--files-from-raw") + 1]).read_text(encoding="ascii"))
+        return self._there if argv[0] == "lsf" else ""
+
+    @property
+    def verbs(self) -> list[str]:
+        return [call[0] for call in self.calls]
 
 
-def test_failed_copy_keeps_the_old_state(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(argv: list[str], check: bool) -> None:
-        raise subprocess.CalledProcessError(1, argv)
+def copy_of(repository: pathlib.Path, share: float = 0.1) -> offsite.Copy:
+    return offsite.Copy(str(repository), "offsite:b/gpu1", share, "")
 
-    monkeypatch.setattr(offsite.subprocess, "run", fail)
-    path = str(tmp_path / "state")
-    offsite.write_state(path, {"transaction": 3, "synced": 1.0})
-    monkeypatch.setattr(offsite.sys, "argv", ["x", "--state", path, "--repository", repository(tmp_path, 5), "--target", "x"])
-    assert offsite.main() == 1 and offsite.read_state(path)["synced"] == 1.0
+
+def test_committed_segments_go_first_and_are_never_overwritten(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket(monkeypatch)
+    order: list[str] = []
+    state = copy_of(repository).run({}, lambda: order.extend(bucket.verbs + ["lock"]))
+    assert order == ["copy", "lock"] and "--immutable" in bucket.calls[0]
+    assert bucket.files[0] == "0/1\n0/3\n0/5\n", "the segment that is being written waits for the lock"
+    assert (state["id"], state["transaction"]) == (ID, 5) and state["synced"] > 1.0
+
+
+def test_unchanged_repository_is_left_alone(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket(monkeypatch)
+    state = copy_of(repository).run({"id": ID, "transaction": 5, "pruned_at": 5, "synced": 1.0}, lambda: pytest.fail("no lock is to be taken"))
+    assert state["synced"] > 1.0 and bucket.calls == []
+
+
+@pytest.mark.parametrize("config", ["", f"id = {OTHER}\n"])
+def test_another_repository_does_not_replace_the_one_in_the_bucket(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch, config: str) -> None:
+    """Whether the state remembers it or only the bucket does."""
+    bucket = Bucket(monkeypatch, config=config)
+    state = {} if config else {"id": OTHER, "transaction": 3}
+    with pytest.raises(offsite.OffsiteError, match=r"expected to be the repository bbbbbbbbbbbb that is in the bucket, but is aaaaaaaaaaaa"):
+        copy_of(repository).run(state, lambda: None)
+    assert bucket.calls == []
+
+
+def test_a_repository_that_lost_transactions_is_not_copied(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket(monkeypatch)
+    with pytest.raises(offsite.OffsiteError, match="at transaction 9 at least, .* but is at 5"):
+        copy_of(repository).run({"id": ID, "transaction": 9}, lambda: None)
+    assert bucket.calls == []
+
+
+def test_only_a_share_goes_from_the_bucket_in_a_day(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    listing = "".join(f"0/{n};10\n" for n in range(40))
+    bucket = Bucket(monkeypatch, there=listing)
+    state = copy_of(repository, share=0.05).run({"id": ID, "transaction": 5}, lambda: None)
+    # of 0, 2 and 4, which compaction replaced, two may go; what is newer than the transaction is not judged
+    assert bucket.verbs[-1] == "delete" and bucket.files[-1] == "0/0\n0/2\n"
+    assert (state["withheld"], state["objects"], state["bytes"]) == (1, 40, 400)
+    again = copy_of(repository, share=0.05).run(state, lambda: None)
+    assert bucket.verbs[-1] == "lsf" and again["withheld"] == 3, "the listing still has all three, and the share of the day is spent"
+
+
+def test_share_of_a_day() -> None:
+    assert offsite.removable(["0/10", "0/9"], 10, 0.1, [], 1e6) == ["0/9"]
+    assert offsite.removable(["0/9"], 10, 0.1, [(1e6 - 3600, 1)], 1e6) == []
+    assert offsite.removable(["0/9"], 10, 0.1, [(1e6 - 90000, 1)], 1e6) == ["0/9"]
+    assert offsite.removable(["0/9"], 9, 0.1, [], 1e6) == []
+
+
+def test_a_lock_is_broken_only_when_no_session_lives(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    broken: list[t.Any] = []
+    monkeypatch.setattr(offsite.subprocess, "run", lambda argv, check: broken.append(argv))
+    hold = tmp_path / "hold"
+    assert not offsite.break_stale_lock(str(repository), str(hold)), "there is no lock"
+    (repository / "lock.exclusive").mkdir()
+    with open(hold, "w", encoding="ascii") as session:
+        fcntl.flock(session, fcntl.LOCK_SH)
+        assert not offsite.break_stale_lock(str(repository), str(hold)) and not broken
+    assert offsite.break_stale_lock(str(repository), str(hold)) and broken == [["borg", "break-lock", str(repository)]]
+
+
+def run_main(monkeypatch: pytest.MonkeyPatch, verb: str, root: pathlib.Path) -> int:
+    argv = ["x", verb, "--client", "gpu1", "--repositories", str(root), "--holds", str(root), "--target", "offsite:b", "--states", str(root)]
+    monkeypatch.setattr(offsite.sys, "argv", argv)
+    return offsite.main()
+
+
+def test_failed_copy_keeps_the_old_state(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    done = subprocess.CompletedProcess([], 1, "", "2026/11/24 06:00:00 ERROR : 0/1: Failed to copy: immutable file modified\n")
+    monkeypatch.setattr(offsite.subprocess, "run", lambda *argv, **more: done)
+    (tmp_path / "holds").mkdir()
+    offsite.write_state(str(tmp_path / "gpu1.json"), {"id": ID, "transaction": 3, "synced": 1.0})
+    argv = ["x", "copy", "--client", "gpu1", "--repositories", str(tmp_path), "--holds", str(tmp_path / "holds"), "--target", "o:b", "--states", str(tmp_path)]
+    monkeypatch.setattr(offsite.sys, "argv", argv)
+    assert offsite.main() == 1 and offsite.read_state(str(tmp_path / "gpu1.json"))["synced"] == 1.0
+
+
+def test_a_repository_that_is_gone_is_not_one_that_was_never_made(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    assert run_main(monkeypatch, "copy", tmp_path) == 0
+    offsite.write_state(str(tmp_path / "gpu1.json"), {"id": ID})
+    assert run_main(monkeypatch, "copy", tmp_path) == 1
 
 
 def test_damaged_state_is_no_state(tmp_path: pathlib.Path) -> None:
@@ -54,8 +145,23 @@ def test_damaged_state_is_no_state(tmp_path: pathlib.Path) -> None:
 
 def test_no_archive_has_no_time() -> None:
     """An alert on a missing series fires; one on time() - 0 would tell nonsense, and one on a made-up time would be silent."""
-    empty = generate_latest(metrics.registry_of(Repository("i", "e", ()), False)).decode()
-    assert "archive_start" not in empty and "gpulab_borg_last_run_succeeded 0.0" in empty and "readable 1.0" in empty
-    full = generate_latest(metrics.registry_of(Repository("i", "e", (Archive("a", 5.0, 9.0),)), True)).decode()
+
+    def text(found: Repository | None, well: bool, before: bool | None = None) -> str:
+        return generate_latest(metrics.of_backup(found, well, 60, before).registry).decode()
+
+    empty = text(Repository("i", "e", ()), False)
+    assert "archive_start" not in empty and "gpulab_borg_last_run_succeeded 0.0" in empty and "readable 1.0" in empty and "before" not in empty
+    full = text(Repository("i", "e", (Archive("a", 5.0, 9.0),)), True, False)
     assert "gpulab_borg_archive_start_timestamp_seconds 5.0" in full and "end_timestamp_seconds 9.0" in full
-    assert "readable 0.0" in generate_latest(metrics.registry_of(None, False)).decode()
+    assert "gpulab_borg_before_succeeded 0.0" in full and "gpulab_borg_rpo_seconds 3600.0" in full
+    assert "readable 0.0" in text(None, False)
+
+
+def test_drill_compares_what_was_not_touched_since(tmp_path: pathlib.Path) -> None:
+    for name, content in (("same", "x"), ("other", "y")):
+        (tmp_path / name).write_text(content, encoding="ascii")
+    digest = drill.sha256_of(str(tmp_path / "same"))
+    digests = {"same": digest, "other": digest, "gone": digest}
+    now = (tmp_path / "other").stat().st_ctime
+    assert drill.compare(digests, now + 10, str(tmp_path)) == (1, 1, ["/other"])
+    assert drill.compare(digests, now - 10, str(tmp_path)) == (0, 3, [])

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which archives there were, which are missing, and which may go. Pure: no I/O.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+
+A client may only append, but appending a shorter list of archives hides the others, and a compaction would make that
+final. So the admin host remembers what it has seen, and what it took away itself; anything else that is gone is hidden.
+The time in an archive is the client's claim, so retention counts from when the admin host first saw it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from .client import Repository
+
+# Periods of borg prune, https://borgbackup.readthedocs.io/en/stable/usage/prune.html
+PERIODS = {"hourly": "%Y-%m-%d %H", "daily": "%Y-%m-%d", "weekly": "%G-%V", "monthly": "%Y-%m"}
+
+
+@dataclasses.dataclass
+class Known:
+    """An archive as it was first seen; times in seconds since the epoch. The watch at C(not_before) did not see it yet."""
+
+    name: str
+    start: float
+    not_before: float
+    first_seen: float
+
+    def trusted_start(self, allowance: float) -> float:
+        """When it began, as far as that can be believed: a backup takes at most C(allowance) seconds, and nothing is from the future."""
+        return min(max(self.start, self.not_before - allowance), self.first_seen)
+
+
+@dataclasses.dataclass
+class Memory:
+    """What the admin host remembers of one repository. C(removing) are ids that it is about to take away itself."""
+
+    repository_id: str = ""
+    archives: dict[str, Known] = dataclasses.field(default_factory=dict)
+    removing: list[str] = dataclasses.field(default_factory=list)
+    missing: list[str] = dataclasses.field(default_factory=list)
+    whole: float = 0.0  # when everything known was last there
+    watched: float = 0.0
+    retained: float = 0.0  # when retention last ended well; at first, when the watch began
+    uncompacted: bool = False
+
+    @classmethod
+    def from_dict(cls, data: t.Mapping[str, t.Any]) -> Memory:
+        known = {key: Known(**value) for key, value in data.get("archives", {}).items()}
+        return cls(**{**data, "archives": known})
+
+
+def observe(memory: Memory, found: Repository, now: float) -> Memory:
+    """C(memory) after a look at the repository. Archives that were there and are not, and that we did not remove, are C(missing).
+
+    Another repository in the place of the known one has none of the archives that are known, so all of them are missing.
+    The archives of a first look are believed as they are: nothing was promised before.
+    """
+    there = {archive.id: archive for archive in found.archives} if memory.repository_id in ("", found.id) else {}
+    archives = {key: known for key, known in memory.archives.items() if key in there or key not in memory.removing}
+    for key, archive in there.items():
+        if key not in archives:
+            archives[key] = Known(archive.name, archive.start, memory.watched, now)
+    missing = sorted(set(archives) - set(there))
+    return dataclasses.replace(
+        memory,
+        repository_id=memory.repository_id or found.id,
+        archives=archives,
+        removing=[key for key in memory.removing if key in there],
+        missing=missing,
+        whole=memory.whole if missing or memory.repository_id not in ("", found.id) else now,
+        watched=now,
+        retained=memory.retained or now,
+    )
+
+
+def keep(starts: t.Mapping[str, float], rules: t.Mapping[str, int]) -> set[str]:
+    """Ids to keep: per rule the newest archive of each of the last so many periods (in UTC), as C(borg prune) chooses them.
+
+    The newest of all is always kept.
+    """
+    newest_first = sorted(starts, key=lambda key: starts[key], reverse=True)
+    kept = dict.fromkeys(newest_first[:1], "newest")
+    for rule, pattern in PERIODS.items():
+        wanted = rules.get(rule, 0)
+        chosen, last = 0, ""
+        for key in newest_first if wanted else []:
+            period = time.strftime(pattern, time.gmtime(starts[key]))
+            if period == last:
+                continue
+            last = period
+            if kept.get(key, "newest") == "newest":
+                kept[key] = rule
+                chosen += 1
+                if chosen == wanted:
+                    break
+        # the oldest stands in for a period that is not complete yet
+        if newest_first and chosen < wanted:
+            kept.setdefault(newest_first[-1], rule)
+    return set(kept)
+
+
+def expired(memory: Memory, rules: t.Mapping[str, int], allowance: float) -> list[str]:
+    """Ids that retention takes away, oldest first."""
+    starts = {key: known.trusted_start(allowance) for key, known in memory.archives.items()}
+    kept = keep(starts, rules)
+    return sorted((key for key in starts if key not in kept), key=lambda key: starts[key])

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Judges a role's variables against its argument specification. Pure: no I/O, no Ansible run.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+
+ansible-core's own validation names types of Python and no way out, and lets a misspelled variable pass.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+Spec = t.Mapping[str, t.Any]
+_LEAF = ("type", "elements", "choices", "no_log")
+_TYPES = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "list": "a list",
+    "dict": "a dictionary",
+    "path": "a path",
+    "raw": "a value",
+}
+
+
+def complaints(name: str, spec: Spec, value: t.Any) -> list[str]:
+    """What is wrong with C(value), each as "NAME is expected to be ..., but ...". Values of secret options are not told."""
+    options = spec.get("options")
+    if options and isinstance(value, dict):
+        found = [f"{name} is expected to have the keys {', '.join(options)}, but has {key}{_near(key, options)}" for key in value if key not in options]
+        for key, below in options.items():
+            if key in value:
+                found += complaints(f"{name}.{key}", below, value[key])
+            elif below.get("required"):
+                found.append(f"{name}.{key} is expected, but is not given")
+        return found
+    if options and isinstance(value, list) and spec.get("type") == "list":
+        return [text for number, item in enumerate(value) for text in complaints(f"{name}[{number}]", {**spec, "type": "dict", "elements": None}, item)]
+    leaf = {key: spec[key] for key in _LEAF if spec.get(key) is not None}
+    if not ArgumentSpecValidator({"value": leaf}).validate({"value": value}).error_messages:
+        return []
+    wanted = f"one of {', '.join(str(c) for c in spec['choices'])}" if spec.get("choices") else _TYPES[spec.get("type", "str")]
+    if spec.get("elements"):
+        wanted = f"a list, each of it {_TYPES[spec['elements']]}"
+    return [f"{name} is expected to be {wanted}, but is {'something else' if spec.get('no_log') else repr(value)}"]
+
+
+def misspelled(prefix: str, names: t.Iterable[str], known: t.Collection[str]) -> list[str]:
+    """Variables that begin like the role's and are none of them."""
+    return [
+        f"{name} is expected to be a variable of the role, but is none{_near(name, known)}"
+        for name in sorted(names)
+        if name.startswith(prefix) and name not in known
+    ]
+
+
+def _near(name: str, known: t.Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (is {close[0]} meant?)" if close else ""

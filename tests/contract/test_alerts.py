@@ -1,0 +1,173 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Alert rules in the real promtool: each fires for its reason alone, and nothing fires in a healthy lab."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+from harness import ROOT
+
+PROMETHEUS = ROOT / "roles" / "borg" / "files" / "prometheus"
+RULES = PROMETHEUS / "borg.rules.yml"
+HOUR, DAY = 60, 24 * 60  # minutes
+NOW = "now"  # a time that goes with the clock
+
+
+@dataclasses.dataclass
+class Case:
+    """C(series) replaces or adds to those of a healthy lab, None removes one; C(fires) are all alerts at C(at) minutes, read every C(step)."""
+
+    series: dict[str, float | str | None]
+    at: int
+    fires: set[str]
+    step: int = 1
+
+
+GPU1, STORE = '{client="gpu1"}', '{client="gpu1",instance="store1"}'
+HEALTHY: dict[str, float | str | None] = {
+    f"gpulab_borg_admin_archive_start_timestamp_seconds{GPU1}": NOW,
+    f"gpulab_borg_admin_rpo_seconds{GPU1}": 3600,
+    f"gpulab_borg_admin_archives{GPU1}": 80,
+    f"gpulab_borg_admin_missing_archives{GPU1}": 0,
+    f"gpulab_borg_admin_repository_readable{GPU1}": 1,
+    f"gpulab_borg_admin_watched_timestamp_seconds{GPU1}": NOW,
+    f"gpulab_borg_admin_retained_timestamp_seconds{GPU1}": NOW,
+    'gpulab_borg_last_run_succeeded{instance="gpu1"}': 1,
+    'gpulab_borg_before_succeeded{instance="gpu1"}': 1,
+    'gpulab_borg_job_succeeded{instance="gpu1",task="check"}': 1,
+    f"gpulab_borg_offsite_synced_timestamp_seconds{STORE}": NOW,
+    f"gpulab_borg_offsite_last_run_succeeded{STORE}": 1,
+    f"gpulab_borg_offsite_withheld_objects{STORE}": 0,
+    f"gpulab_borg_offsite_verify_succeeded{STORE}": 1,
+    f"gpulab_borg_offsite_verified_timestamp_seconds{STORE}": NOW,
+    f"gpulab_borg_server_available_ratio{STORE}": 0.5,
+    'gpulab_borg_drill_succeeded{instance="gpu1",kind="sample"}': 1,
+    'gpulab_borg_drill_timestamp_seconds{instance="gpu1",kind="sample"}': NOW,
+    'gpulab_borg_drill_timestamp_seconds{instance="gpu1",kind="full"}': NOW,
+}
+START = f"gpulab_borg_admin_archive_start_timestamp_seconds{GPU1}"
+SYNCED = f"gpulab_borg_offsite_synced_timestamp_seconds{STORE}"
+WATCHED = f"gpulab_borg_admin_watched_timestamp_seconds{GPU1}"
+FREE = f"gpulab_borg_server_available_ratio{STORE}"
+SAMPLE = 'gpulab_borg_drill_timestamp_seconds{instance="gpu1",kind="sample"}'
+FULL = 'gpulab_borg_drill_timestamp_seconds{instance="gpu1",kind="full"}'
+LOCK = f"gpulab_borg_stale_lock_timestamp_seconds{STORE}"
+
+CASES = {
+    "healthy": Case({}, 5 * HOUR, set()),
+    "50 minutes old": Case({START: 0}, 50, set()),
+    "52 minutes old": Case({START: 0}, 52, {"BorgRpoNear"}),
+    "61 minutes old": Case({START: 0}, 61, {"BorgRpoPast", "BorgRpoNear"}),
+    "61 minutes old where two hours are allowed": Case({START: 0, f"gpulab_borg_admin_rpo_seconds{GPU1}": 7200}, 61, set()),
+    "new client": Case({START: None, f"gpulab_borg_admin_archives{GPU1}": 0}, 30, set()),
+    "no backup ever": Case({START: None, f"gpulab_borg_admin_archives{GPU1}": 0}, 61, {"BorgNoBackupEver"}),
+    "an archive is hidden": Case({f"gpulab_borg_admin_missing_archives{GPU1}": 1}, 0, {"BorgArchivesMissing"}),
+    "server away for a moment": Case({f"gpulab_borg_admin_repository_readable{GPU1}": 0}, 20, set()),
+    "server away": Case({f"gpulab_borg_admin_repository_readable{GPU1}": 0}, 31, {"BorgRepositoryUnreadable"}),
+    "the watch stopped": Case({WATCHED: 0}, 80, {"BorgWatchSilent"}),
+    "there is no watch": Case({WATCHED: None}, 16, {"BorgWatchSilent"}),
+    "no retention for two days": Case({f"gpulab_borg_admin_retained_timestamp_seconds{GPU1}": 0}, 2 * DAY, set(), HOUR),
+    "no retention for four days": Case({f"gpulab_borg_admin_retained_timestamp_seconds{GPU1}": 0}, 4 * DAY, {"BorgRetentionStuck"}, HOUR),
+    "one backup failed": Case({'gpulab_borg_last_run_succeeded{instance="gpu1"}': "0x20 1x200"}, 40, set()),
+    "backups fail": Case({'gpulab_borg_last_run_succeeded{instance="gpu1"}': 0}, 36, {"BorgBackupFailed"}),
+    "a dump failed": Case({'gpulab_borg_before_succeeded{instance="gpu1"}': 0}, 0, {"BorgDumpFailed"}),
+    "a check failed": Case({'gpulab_borg_job_succeeded{instance="gpu1",task="check"}': 0}, 0, {"BorgCheckFailed"}),
+    "another job failed": Case({'gpulab_borg_job_succeeded{instance="gpu1",task="other"}': 0}, 60, set()),
+    "bucket 59 minutes behind": Case({SYNCED: 0}, 59, set()),
+    "bucket behind": Case({SYNCED: 0}, 66, {"BorgOffsiteLag"}),
+    "first copy runs": Case({SYNCED: None}, 23 * HOUR, set(), HOUR),
+    "never copied": Case({SYNCED: None}, 25 * HOUR, {"BorgOffsiteNever"}, HOUR),
+    "removals wait": Case({f"gpulab_borg_offsite_withheld_objects{STORE}": 9}, 2 * DAY, set(), HOUR),
+    "removals wait long": Case({f"gpulab_borg_offsite_withheld_objects{STORE}": 9}, 3 * DAY + HOUR, {"BorgOffsiteWithheld"}, HOUR),
+    "bucket differs": Case({f"gpulab_borg_offsite_verify_succeeded{STORE}": 0}, 0, {"BorgOffsiteDiffers"}),
+    "compared a month ago": Case({f"gpulab_borg_offsite_verified_timestamp_seconds{STORE}": 0}, 31 * DAY, set(), 6 * HOUR),
+    "compared long ago": Case({f"gpulab_borg_offsite_verified_timestamp_seconds{STORE}": 0}, 41 * DAY, {"BorgOffsiteUnverified"}, 6 * HOUR),
+    "a lock was broken": Case({LOCK: 0}, 30, {"BorgStaleLock"}),
+    "a lock was broken before": Case({LOCK: 0}, 61, set()),
+    "a drill failed": Case({'gpulab_borg_drill_succeeded{instance="gpu1",kind="sample"}': 0}, 0, {"BorgDrillFailed"}),
+    "a sample 8 days ago": Case({SAMPLE: 0}, 8 * DAY, set(), HOUR),
+    "a sample 10 days ago": Case({SAMPLE: 0}, 10 * DAY, {"BorgDrillOld"}, HOUR),
+    "a full drill 10 days ago": Case({FULL: 0}, 10 * DAY, set(), HOUR),
+    "a full drill 101 days ago": Case({FULL: 0}, 101 * DAY, {"BorgDrillOld"}, 12 * HOUR),
+    "disk 9 % free": Case({FREE: 0.09}, 0, {"BorgServerDisk"}),
+    "disk 2 % free": Case({FREE: 0.02}, 0, {"BorgServerDisk", "BorgServerDiskFull"}),
+}
+
+
+@pytest.fixture(scope="module")
+def tools() -> pathlib.Path:
+    found = subprocess.run([sys.executable, str(ROOT / "molecule" / "box" / "box.py"), "promtool"], stdout=subprocess.PIPE, text=True, check=True)
+    return pathlib.Path(found.stdout.strip())
+
+
+def rules() -> list[dict[str, t.Any]]:
+    return t.cast("list[dict[str, t.Any]]", yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"][0]["rules"])
+
+
+def values(value: float | str, case: Case) -> str:
+    steps = case.at // case.step + 2
+    if value == NOW:
+        return f"0+{case.step * 60}x{steps}"
+    return value if isinstance(value, str) else f"{value}x{steps}"
+
+
+def test_every_alert_fires_for_its_reason_alone(tools: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    groups: dict[int, list[t.Any]] = {}
+    for name, case in CASES.items():
+        series = {k: v for k, v in {**HEALTHY, **case.series}.items() if v is not None}
+        samples = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(case.fires)]
+        expression = 'count by (alertname) (ALERTS{alertstate="firing"})'
+        check = {"expr": expression, "eval_time": f"{case.at}m", "exp_samples": samples}
+        given = [{"series": k, "values": values(v, case)} for k, v in series.items()]
+        groups.setdefault(case.step, []).append({"name": name, "interval": f"{case.step}m", "input_series": given, "promql_expr_test": [check]})
+    for step, tests in groups.items():
+        text = yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": f"{step}m", "tests": tests})
+        (tmp_path / f"{step}.yml").write_text(text, encoding="utf-8")
+    done = subprocess.run([tools / "promtool", "test", "rules", *tmp_path.glob("*.yml")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {rule["alert"] for rule in rules()} == {alert for case in CASES.values() for alert in case.fires}
+
+
+def test_alerts_say_what_to_do_in_two_languages() -> None:
+    for rule in rules():
+        told = rule["annotations"]
+        assert set(told) == {"summary", "summary_zh", "action", "action_zh"} and rule["labels"]["severity"] in ("warning", "critical"), rule["alert"]
+        assert all(re.search(r"[\u4e00-\u9fff]", told[key]) for key in ("summary_zh", "action_zh")), rule["alert"]
+
+
+def metrics_in(text: str) -> set[str]:
+    return set(re.findall(r"gpulab_borg_\w+", text))
+
+
+def test_rules_and_dashboard_use_metrics_that_exist(tools: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins" / "module_utils" / "_borg").glob("*.py"))
+    names = re.findall(r'gauge\("(\w+)"', code)
+    written = {f"gpulab_borg_{name}" for name in names} | {f"gpulab_borg_admin_{name}" for name in names}
+    dashboard = json.loads((PROMETHEUS / "borg.dashboard.json").read_text(encoding="utf-8"))
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    assert len(asked) >= 8
+    for text in [rule["expr"] for rule in rules()] + asked:
+        assert metrics_in(text) and metrics_in(text) <= written, metrics_in(text) - written
+    (tmp_path / "panels.yml").write_text(
+        yaml.safe_dump({"groups": [{"name": "panels", "rules": [{"record": f"panel:{n}", "expr": expr} for n, expr in enumerate(asked)]}]}), encoding="ascii"
+    )
+    subprocess.run([tools / "promtool", "check", "rules", tmp_path / "panels.yml"], check=True, capture_output=True)
+
+
+def test_the_example_route_is_one(tools: pathlib.Path) -> None:
+    example = PROMETHEUS / "alertmanager.example.yml"
+    subprocess.run([tools / "amtool", "check-config", example], check=True, capture_output=True)
+    for labels, receiver in ((["alertname=BorgRpoPast", "severity=critical"], "lab-now"), (["alertname=BorgStaleLock", "severity=warning"], "lab")):
+        argv = [tools / "amtool", "config", "routes", "test", f"--config.file={example}", *labels]
+        assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip() == receiver

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kinds of resources through the same states as a role, and an error that points at the one resource that has it."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+from harness import ROOT, Contract, Lab, Subject
+
+KINDS = pathlib.Path(__file__).parent / "kinds"
+SOURCE = "/etc/apt/sources.list.d/lab.sources"
+INDEX = "http://mirror/pypi/simple/prometheus-client/"
+
+
+@pytest.fixture(scope="module")
+def lab() -> t.Iterator[Lab]:
+    lab = Lab("gpulab-kinds", ROOT / "molecule" / "gpu_node" / "hosts.yml")
+    lab.box("fresh", "gpu1")
+    yield lab
+    lab.box("down")
+
+
+def test_repository_package_user_and_download(lab: Lab) -> None:
+    lab.sh("gpu1", "rm /etc/apt/sources.list.d/box.sources")
+    key = lab.sh("gpu1", "curl -sf http://mirror/apt/key.asc").stdout
+    wheel, other = lab.sh("gpu1", f"curl -sf {INDEX} {INDEX.replace('prometheus-client', 'borgmatic')} | grep -o '\"[^\"]*whl\"' | tr -d '\"'").stdout.split()
+
+    def variables(url: str) -> dict[str, str]:
+        return {"url": url, "sha256": lab.sh("gpu1", f"curl -sf {url} | sha256sum").stdout.split()[0]}
+
+    subject = Subject(
+        "kinds",
+        KINDS / "play.yml",
+        ["gpu1"],
+        variables={"signed_by": key, **variables(INDEX + wheel)},
+        changed=variables(INDEX.replace("prometheus-client", "borgmatic") + other),
+        drifts=[
+            {"host": "gpu1", "command": f"sed -i s/main/contrib/ {SOURCE}", "expect": [f"repository {SOURCE}"]},
+            {"host": "gpu1", "command": "usermod -s /bin/bash lab", "expect": ["user lab"]},
+            {"host": "gpu1", "command": "truncate -s 100 /srv/lab/wheel", "expect": ["download /srv/lab/wheel"]},
+        ],
+        unknown=["user/lab/uid:server_assigned"],
+    )
+    contract = Contract(subject, lab)
+    for state in (contract.bare, contract.drifted, contract.input_changed):
+        state()
+    report = contract.report()
+    assert not contract.disagreements, report
+    assert contract.compared >= 20, report
+
+
+def test_package_from_a_source_that_is_not_there_yet_is_predicted(lab: Lab) -> None:
+    """The simulation has to know the source of the same list: without it the package has no candidate."""
+    lab.box("fresh", "gpu1")
+    key = lab.sh("gpu1", "rm /etc/apt/sources.list.d/box.sources; curl -sf http://mirror/apt/key.asc").stdout
+    run = lab.play(KINDS / "play.yml", check=True, variables={"signed_by": key, "url": "http://mirror/apt/key.asc", "sha256": "0" * 64})
+    assert run.rc == 0, run.output
+    (packages,) = [p for (_host, kind, _key), p in run.changes().items() if kind == "packages"]
+    assert packages["after"]["packages"]["rclone"]
+
+
+def test_an_error_points_at_one_resource(lab: Lab) -> None:
+    run = lab.play(KINDS / "broken.yml", check=True)
+    line = next(n for n, text in enumerate((KINDS / "broken.yml").read_text(encoding="utf-8").splitlines(), 1) if "path: /srv/absent" in text)
+    assert run.rc and "directory /srv/absent/below: its directory /srv/absent is expected to exist" in run.output
+    assert f"broken.yml:{line}" in run.output, run.output
