@@ -64,3 +64,4 @@ soak: test bench ## all of test, every place to be interrupted at, and the bench
 
 bench: box ## ratios, measured side by side
 	@$(BIN)/python bench/noop.py
+	@$(BIN)/python bench/backup.py

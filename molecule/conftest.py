@@ -56,10 +56,10 @@ def host_of(lab: Lab, contract: Contract) -> t.Callable[[str], t.Any]:
 def said(lab: Lab, contract: Contract, scenario: pathlib.Path) -> t.Callable[..., str]:
     """Run the role with a bad input: it must fail with one sentence and change nothing. Returns the sentence."""
 
-    def play(**variables: t.Any) -> str:
+    def play(playbook: str = "", **variables: t.Any) -> str:
         hosts = contract.subject.hosts
         before = lab.manifest(hosts)
-        run = lab.play(contract.subject.playbook, variables={**contract.subject.variables, **variables})
+        run = lab.play(ROOT / "playbooks" / playbook if playbook else contract.subject.playbook, variables={**contract.subject.variables, **variables})
         written = list(contract.written(before, lab.manifest(hosts)))
         assert run.rc != 0, run.output
         assert not written, written

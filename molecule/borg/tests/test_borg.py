@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import pathlib
 import re
 import subprocess
 import time
 import typing as t
 
+import pytest
+import yaml
 from harness import ROOT, Contract, Lab, Run
 
+# month, day and hour of archives
+PRUNED = [(1, 5, 1), (2, 3, 4), (2, 27, 9), (3, 1, 1), (3, 2, 5), (3, 8, 8), (3, 9, 9), (3, 15, 1), (3, 16, 2), (3, 18, 3)]
+PRUNED += [(3, 20, hour) for hour in (1, 2, 5)] + [(3, 21, hour) for hour in (1, 7, 8)] + [(3, 22, hour) for hour in (0, 3, 4, 5)]
 DRILL = ROOT / "playbooks" / "restore_drill.yml"
 
 
@@ -103,6 +109,62 @@ def test_passphrase_is_in_no_argument(lab: Lab, contract: Contract) -> None:
     assert "borg" in seen and "gpu1-box-passphrase" not in seen
 
 
+def test_scheduled_drills_and_checks(lab: Lab, contract: Contract) -> None:
+    lab.sh("gpu1", "mkdir -p /home/erin && cp -a /usr/share/perl* /home/erin/ && sleep 1.1 && systemctl start gpulab-borg.service")
+    for kind in ("sample", "full"):
+        lab.sh("gpu1", f"systemctl start gpulab-borg-drill@{kind}.service || {{ journalctl -u gpulab-borg-drill@{kind} --no-pager; exit 1; }}")
+        text = lab.sh("gpu1", f"cat /var/lib/gpulab/metrics/gpulab_borg_drill_{kind}.prom").stdout
+        equal = float(re.search(r"(?m)^gpulab_borg_drill_equal_files\S* (\S+)", text).group(1))  # type: ignore[union-attr]
+        assert f'gpulab_borg_drill_succeeded{{kind="{kind}"}} 1.0' in text and equal > (50 if kind == "sample" else 200)
+    lab.sh("gpu1", "systemctl start gpulab-borg-check.service || { journalctl -u gpulab-borg-check --no-pager; exit 1; }")
+    assert 'gpulab_borg_job_succeeded{task="check"} 1.0' in lab.sh("gpu1", "cat /var/lib/gpulab/metrics/gpulab_borg_check.prom").stdout
+    done = lab.sh("gpu1", "find /var/lib/gpulab/borg -path '*/checks/*' -type f -printf '%P '").stdout
+    assert all(f"/{name}" in done for name in ("repository", "archives/", "extract", "spot")), done
+
+
+def test_retention_is_that_of_borg_prune(lab: Lab, contract: Contract) -> None:
+    """The same archives, chosen by borg prune and by ours; only the trust in times differs, which other tests look at."""
+    days = " ".join(f"2026-{month:02}-{day:02}T{hour:02}:15:00" for month, day, hour in PRUNED)
+    use = "export TZ=UTC BORG_REPO=/tmp/prune BORG_BASE_DIR=/tmp/prune-base; "
+    make = f"{use} borg init -e none; for t in {days}; do borg create --timestamp $t ::$t /etc/hostname; done"
+    rules = {"hourly": 3, "daily": 4, "weekly": 3, "monthly": 2}
+    argv = " ".join(f"--keep-{name} {count}" for name, count in rules.items())
+    lab.sh("mgmt1", f"{make} >/dev/null 2>&1; borg list --json > /tmp/listed")
+    borg = lab.sh("mgmt1", f"{use} borg prune --dry-run --list {argv} 2>&1 | grep -o 'Keeping archive.*: *2026[^ ]*'").stdout
+    ours = f"""
+import calendar, json, sys, time
+sys.path.insert(0, "/usr/local/lib/gpulab")
+from gpulab_borg.client import seconds
+from gpulab_borg.retention import keep
+print(" ".join(sorted(keep({{a["name"]: seconds(a["start"]) for a in json.load(open("/tmp/listed"))["archives"]}}, {rules}))))
+"""
+    kept = lab.sh("mgmt1", "python3 -B - ; rm -r /tmp/prune /tmp/prune-base /tmp/listed", stdin=ours).stdout.split()
+    assert kept == sorted(re.findall(r"2026-\S+", borg)) and 8 <= len(kept) < len(PRUNED)
+
+
+def test_retention_removes_and_frees(lab: Lab, contract: Contract) -> None:
+    """Two backups within one hour: retention keeps the newer, and compaction frees what only the older had."""
+    lab.sh("gpu1", "head -c 20000000 /dev/urandom > /home/old.bin && systemctl start gpulab-borg.service")
+    lab.sh("mgmt1", "systemctl start gpulab-borg-watch.service")
+    lab.sh("gpu1", "rm /home/old.bin && systemctl start gpulab-borg.service")
+    before = int(lab.sh("store1", "du -sm /srv/borg/repos/gpu1").stdout.split()[0])
+    lab.sh("mgmt1", "systemctl start gpulab-borg-retain.service || { journalctl -u gpulab-borg-retain --no-pager; exit 1; }")
+    after = int(lab.sh("store1", "du -sm /srv/borg/repos/gpu1").stdout.split()[0])
+    assert before - after >= 15, (before, after)
+    text = lab.sh("mgmt1", "cat /var/lib/gpulab/metrics/gpulab_borg_admin_gpu1.prom").stdout
+    assert 'gpulab_borg_admin_missing_archives{client="gpu1"} 0.0' in text and 'gpulab_borg_admin_retention_succeeded{client="gpu1"} 1.0' in text
+    lab.sh("store1", "systemctl start gpulab-borg-offsite@gpu1.service")
+
+
+def test_a_dump_that_fails_is_told_and_costs_no_backup(lab: Lab, contract: Contract) -> None:
+    lab.sh("gpu1", "printf '#!/bin/sh\necho dumped > $GPULAB_BORG_DUMPS/app\n' > /etc/gpulab/borg/before.d/app && chmod 0755 /etc/gpulab/borg/before.d/app")
+    lab.sh("gpu1", "printf '#!/bin/sh\nexit 3\n' > /etc/gpulab/borg/before.d/zz && chmod 0755 /etc/gpulab/borg/before.d/zz")
+    lab.sh("gpu1", "systemctl start gpulab-borg.service; rm /etc/gpulab/borg/before.d/*")
+    text = lab.sh("gpu1", "cat /var/lib/gpulab/metrics/gpulab_borg.prom").stdout
+    assert "gpulab_borg_before_succeeded 0.0" in text and "gpulab_borg_last_run_succeeded 1.0" in text
+    assert lab.sh("gpu1", "cat /var/lib/gpulab/borg-dumps/app").stdout == "dumped\n"
+
+
 def drill(lab: Lab, host: str, source: str) -> Run:
     return lab.play(DRILL, variables={"drill_client": "gpu1", "drill_host": host, "drill_from": source})
 
@@ -149,8 +211,11 @@ def test_restore_drill_sees_what_did_not_come_back(lab: Lab, contract: Contract)
         lab.sh("gpu1", "umount /home/carol/a /home/carol/sub; rm /root/other", check=False)
     try:
         run = drill(lab, "gpu1", "server")
+        scheduled = lab.sh("gpu1", "systemctl start gpulab-borg-drill@full.service", check=False)
+        metric = lab.sh("gpu1", "cat /var/lib/gpulab/metrics/gpulab_borg_drill_full.prom; journalctl -n 20 -u gpulab-borg-drill@full --no-pager").stdout
     finally:
         lab.sh("gpu1", "rm -r /home/carol")
+    assert scheduled.returncode and 'gpulab_borg_drill_succeeded{kind="full"} 0.0' in metric and "1 differ" in metric and "/home/carol/a" in metric
     (failed,) = [r["message"] for r in run.records if r["failed"]]
     assert run.rc and "1 differ, 1 are missing" in failed and "/home/carol/a, /home/carol/sub/b" in failed, failed
 
@@ -224,3 +289,54 @@ def test_unreachable_server(lab: Lab, said: t.Callable[..., str], contract: Cont
     assert run.rc and failed["host"] == "store1"
     assert re.search(r"store1: the host is expected to answer, but does not: .*paused.*\. Start it, or", failed["message"]), failed["message"]
     assert not list(contract.written(before, lab.manifest(hosts)))
+
+
+SECRET = {"borg_passphrase": "short"}
+WRONG: list[tuple[str, dict[str, t.Any], str]] = [
+    ("", {"borg_interval_minutes": 7}, "gpu1: borg_interval_minutes is expected to be one of 5, 10, 15, 20, 30, 60, but is 7"),
+    ("", SECRET, "borg_passphrase is expected to be set to at least 12 characters for gpu1, but is too short"),
+    ("", {"borg_checks": "weekly"}, "gpu1: borg_checks is expected to be a list, each of it a dictionary, but is 'weekly'"),
+    ("", {"borg_databases": {"postgres": []}}, "borg_databases is expected to have the keys .*, but has postgres \\(is postgresql meant\\?\\)"),
+    ("", {"borg_snapshots": ["xfs"]}, "borg_snapshots is expected to be one of btrfs, lvm, zfs, but is \\['xfs'\\]"),
+    ("", {"borg_offsite": {"provider": "Other"}}, "store1: borg_offsite.endpoint is expected, but is not given"),
+    ("", {"borg_watch_minutes": 60}, "mgmt1: borg_watch_minutes is expected to be one of 5, 10, 15, 20, 30, but is 60"),
+    ("restore.yml", {"restore_host": "gpu1", "restore_paths": "/etc"}, "Either restore_to is expected .* but neither is given"),
+    (
+        "restore.yml",
+        {"restore_host": "gpu1", "restore_paths": "/etc", "restore_to": "/srv/x", "restore_before": "yesterday"},
+        "before is expected as 2026-11-24 03:00, in the host's time, but is 'yesterday'",
+    ),
+    (
+        "restore.yml",
+        {"restore_host": "gpu1", "restore_paths": "/etc", "restore_to": "/srv/x", "restore_before": "2001-01-01 00:00"},
+        "an archive from 2001-01-01 00:00 or earlier is expected, but found are: gpu1-",
+    ),
+    ("restore.yml", {"restore_host": "gpu1", "restore_paths": "/never/was", "restore_to": "/srv/x"}, "/never/was is expected in it, but is not"),
+    ("restore.yml", {"restore_host": "gpu1", "restore_paths": "/etc", "restore_to": "/etc"}, "/etc is expected to be absent or empty, but is not"),
+    ("borg_unhide.yml", {"unhide_client": "gpu1"}, "Archives of gpu1 are expected to be missing, but mgmt1 misses none"),
+    ("borg_remove_client.yml", {"removed_client": "gpu1"}, "gpu1 is expected to have left the group borg_clients, but is in it"),
+    ("borg_rotate.yml", {"rotate_client": "gpu1", **SECRET}, "borg_passphrase of gpu1 is expected to be set to at least 12 characters, but is too short"),
+]
+
+
+@pytest.mark.parametrize(("playbook", "variables", "words"), WRONG)
+def test_wrong_input(said: t.Callable[..., str], playbook: str, variables: dict[str, t.Any], words: str) -> None:
+    assert re.search(words, said(playbook, **variables))
+
+
+@pytest.mark.parametrize(
+    ("admin", "words"),
+    [
+        ({}, "One host is expected in the group borg_admin, .* but there are 0"),
+        ({"hosts": {"store1": None}}, "The admin host is expected to be another than the backup server, .* but both are store1"),
+    ],
+)
+def test_wrong_place_of_the_admin_host(lab: Lab, said: t.Callable[..., str], tmp_path: pathlib.Path, admin: dict[str, t.Any], words: str) -> None:
+    inventory = lab.inventory
+    groups = yaml.safe_load(inventory.read_text(encoding="utf-8"))
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({**groups, "borg_admin": admin}), encoding="utf-8")
+    lab.inventory = tmp_path / "hosts.yml"
+    try:
+        assert re.search(words, said())
+    finally:
+        lab.inventory = inventory
