@@ -60,7 +60,10 @@ def said(lab: Lab, contract: Contract, scenario: pathlib.Path) -> t.Callable[...
         hosts = contract.subject.hosts
         before = lab.manifest(hosts)
         run = lab.play(ROOT / "playbooks" / playbook if playbook else contract.subject.playbook, variables={**contract.subject.variables, **variables})
-        written = list(contract.written(before, lab.manifest(hosts)))
+        failed = {r["host"] for r in run.records if r["failed"]}
+        # a host that is well takes note of the new input and goes on
+        noted = "/etc/ansible/facts.d"
+        written = [w for w in contract.written(before, lab.manifest(hosts)) if w[0] in failed or not w[1].startswith(noted)]
         assert run.rc != 0, run.output
         assert not written, written
         sentences = sorted({r["message"].replace("Task failed: ", "").replace("Action failed: ", "") for r in run.records if r["failed"]})

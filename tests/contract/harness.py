@@ -12,6 +12,7 @@ Reality is read here with other means than the collection's own reader.
 from __future__ import annotations
 
 import collections
+import concurrent.futures
 import dataclasses
 import fnmatch
 import json
@@ -240,14 +241,16 @@ class Lab:
         raise AssertionError(f"the condition to kill at never held on {kill['host']}: {kill['when']}")
 
     def manifest(self, hosts: t.Iterable[str]) -> dict[str, dict[str, t.Any]]:
-        out = {}
-        for host in hosts:
-            out[host] = json.loads(self.sh(host, "python3 -B -", stdin=_MANIFEST).stdout)
-            listing = self.sh(host, "systemctl show '*' -p Id,InvocationID | paste -sd, | sed 's/,,/\\n/g'").stdout
-            for line in listing.splitlines():
-                fields = dict(f.split("=", 1) for f in line.split(",") if "=" in f)
-                out[host]["unit:" + fields.get("Id", "")] = fields.get("InvocationID", "")
-        out["control node"] = control_node()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            out = dict(pool.map(lambda host: (host, self._manifest(host)), hosts))
+        return {**out, "control node": control_node()}
+
+    def _manifest(self, host: str) -> dict[str, t.Any]:
+        out: dict[str, t.Any] = json.loads(self.sh(host, "python3 -B -", stdin=_MANIFEST).stdout)
+        listing = self.sh(host, "systemctl show '*' -p Id,InvocationID | paste -sd, | sed 's/,,/\\n/g'").stdout
+        for line in listing.splitlines():
+            fields = dict(f.split("=", 1) for f in line.split(",") if "=" in f)
+            out["unit:" + fields.get("Id", "")] = fields.get("InvocationID", "")
         return out
 
     def reality(self, host: str, changes: list[tuple[str, str, dict[str, t.Any]]], readers: dict[str, str]) -> list[t.Any]:
