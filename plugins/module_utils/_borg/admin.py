@@ -130,7 +130,8 @@ class Watcher:
         """No client session can begin while this lasts; the server gives it up when this process or its connection dies."""
         argv = [*shlex.split(self._ssh), *shlex.split(self.client.hold), "hold", self.client.name]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as hold:
-            assert hold.stdin and hold.stdout and hold.stderr
+            if hold.stdin is None or hold.stdout is None or hold.stderr is None:
+                raise AssertionError("all three were asked for as pipes")
             if hold.stdout.readline().strip() != "held":
                 said = hold.stderr.read().strip()
                 raise BorgError(
