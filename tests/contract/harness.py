@@ -205,7 +205,7 @@ class Lab:
         argv = ["docker", "exec", "-i", f"{self.prefix}-{host}", "sh", "-c", command]
         return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=check)
 
-    def play(self, playbook: pathlib.Path, check: bool = False, variables: dict[str, t.Any] | None = None, kill: dict[str, str] | None = None) -> Run:
+    def play(self, playbook: pathlib.Path, check: bool = False, variables: dict[str, t.Any] | None = None, kill: dict[str, t.Any] | None = None) -> Run:
         with tempfile.TemporaryDirectory() as tmp:
             record = pathlib.Path(tmp) / "record"
             env = {**self.env, "GPULAB_RECORD": str(record), "GPULAB_REPORTS": tmp}
@@ -229,13 +229,13 @@ class Lab:
             lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
             return Run(rc, text, [json.loads(line) for line in lines], time.monotonic() - started)
 
-    def _kill_when(self, process: subprocess.Popen[bytes], kill: dict[str, str]) -> None:
-        """Power failure: the control node's process and the host die at the moment when the shell condition holds."""
+    def _kill_when(self, process: subprocess.Popen[bytes], kill: dict[str, t.Any]) -> None:
+        """Power failure: the control node's process and all hosts die at the moment when the shell condition holds on one of them."""
         while process.poll() is None:
             if self.sh(kill["host"], kill["when"], check=False).returncode == 0:
                 os.killpg(process.pid, signal.SIGKILL)
-                subprocess.run(["docker", "kill", f"{self.prefix}-{kill['host']}"], check=True, capture_output=True)
-                self.box("up", kill["host"])
+                subprocess.run(["docker", "kill", *(f"{self.prefix}-{host}" for host in kill["all"])], check=True, capture_output=True)
+                self.box("up", *kill["all"])
                 return
             time.sleep(0.05)
         raise AssertionError(f"the condition to kill at never held on {kill['host']}: {kill['when']}")
@@ -312,7 +312,7 @@ class Contract:
         return run
 
     def apply(self, state: str, kill: dict[str, str] | None = None) -> Run:
-        run = self.lab.play(self.subject.playbook, variables=self.variables, kill=kill)
+        run = self.lab.play(self.subject.playbook, variables=self.variables, kill=kill and {**kill, "all": self.subject.hosts})
         if run.rc and not kill:
             self._disagree(state, "L1", f"the run failed: {_why(run)}")
         self._secrets_stay_secret(state, run)
