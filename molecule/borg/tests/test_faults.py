@@ -454,3 +454,20 @@ def test_restore_to_its_place_keeps_what_is_there(backups: Backups) -> None:
     assert lab.sh("gpu1", "cat /home/bob/paper; stat -c '%u %a' /home/bob/paper").stdout == "right\n1234 640\n"
     assert lab.sh("gpu1", "cat /home/bob/paper.before-gpu1-*").stdout == "ruined\n"
     assert lab.sh("gpu1", "ls -A /home/bob | wc -l").stdout.strip() == "2"
+
+
+@soak
+def test_database_comes_back(backups: Backups) -> None:
+    lab = backups.lab
+    python = "python3 -c 'import sqlite3; c = sqlite3.connect(\"/srv/app.db\"); {0}; c.commit()'"
+    lab.sh("gpu1", python.format('c.execute("create table if not exists runs (loss real)"); c.execute("insert into runs values (0.25)")'))
+    run = lab.play(ROOT / "playbooks" / "borg.yml", variables={"borg_databases": {"sqlite": [{"name": "app", "path": "/srv/app.db"}]}})
+    assert run.rc == 0, run.output
+    lab.sh("store1", "systemctl stop 'gpulab-borg-offsite@gpu1.timer'")
+    assert backups.backup(), backups.said("gpu1", "gpulab-borg.service")
+    lab.sh("gpu1", python.format('c.execute("delete from runs")'))
+    restore = "/opt/gpulab/borg/bin/borgmatic --config /etc/gpulab/borg/config.yaml restore --archive latest --data-source app"
+    lab.sh("gpu1", f"export BORG_HOST_ID=gpu1 HOME=/var/lib/gpulab/borg; {restore}")
+    assert lab.sh("gpu1", python.format('print(c.execute("select * from runs").fetchall())')).stdout.strip() == "[(0.25,)]"
+    assert lab.play(ROOT / "playbooks" / "borg.yml").rc == 0
+    lab.sh("store1", "systemctl stop 'gpulab-borg-offsite@gpu1.timer'")

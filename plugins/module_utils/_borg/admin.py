@@ -29,7 +29,7 @@ import time
 import typing as t
 
 from .client import Access, Borg, BorgError, RepositoryMissing, run_program
-from .retention import Memory, expired, observe
+from .retention import Memory, expired, forget, observe
 
 try:
     import prometheus_client
@@ -216,13 +216,11 @@ def look_after(watcher: Watcher, verb: str) -> str | None:
 
 def accept(watcher: Watcher, names: t.Sequence[str]) -> str:
     """Forget missing archives by name. One that is not missing is refused."""
-    gone = {watcher.memory.archives[key].name: key for key in watcher.memory.missing}
-    wrong = [name for name in names if name not in gone]
-    if wrong:
-        return f"{watcher.client.name}: missing archives are expected, but {', '.join(wrong)} is not: missing are {', '.join(gone) or 'none'}."
-    for name in names:
-        del watcher.memory.archives[gone[name]]
-        watcher.memory.missing.remove(gone[name])
+    try:
+        watcher.memory = forget(watcher.memory, names)
+    except ValueError as exc:
+        missing = [watcher.memory.archives[key].name for key in watcher.memory.missing]
+        return f"{watcher.client.name}: missing archives are expected, but {exc} is not: missing are {', '.join(missing) or 'none'}."
     watcher.save()
     return ""
 

@@ -80,6 +80,21 @@ def observe(memory: Memory, found: Repository, now: float) -> Memory:
     )
 
 
+def forget(memory: Memory, names: t.Collection[str]) -> Memory:
+    """C(memory) without the missing archives of C(names). ValueError with those names that are not missing.
+
+    With nothing left to miss, another repository may take the place of the known one.
+    """
+    gone = {key for key in memory.missing if memory.archives[key].name in names}
+    wrong = set(names) - {memory.archives[key].name for key in gone}
+    if wrong:
+        raise ValueError(", ".join(sorted(wrong)))
+    archives = {key: known for key, known in memory.archives.items() if key not in gone}
+    if not archives:
+        return Memory()
+    return dataclasses.replace(memory, archives=archives, missing=[key for key in memory.missing if key not in gone])
+
+
 def keep(starts: t.Mapping[str, float], rules: t.Mapping[str, int]) -> set[str]:
     """Ids to keep: per rule the newest archive of each of the last so many periods (in UTC), as C(borg prune) chooses them.
 

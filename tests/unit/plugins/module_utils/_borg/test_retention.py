@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
+
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Archive, Repository
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg.retention import Known, Memory, expired, keep, observe
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.retention import Known, Memory, expired, forget, keep, observe
 
 HOUR, DAY = 3600.0, 86400.0
 T0 = 1_800_000_000.0 - 1_800_000_000.0 % DAY  # midnight, UTC
@@ -88,3 +90,13 @@ def test_an_admin_host_that_was_away_believes_what_happened_meanwhile() -> None:
 
 def test_nothing_is_from_the_future() -> None:
     assert Known("x", T0 + DAY, T0 - HOUR, T0).trusted_start(600) == T0
+
+
+def test_a_loss_is_accepted_by_name() -> None:
+    memory = observe(observe(Memory(), repository("a", "b"), T0), repository("b"), T0 + 600)
+    with pytest.raises(ValueError, match="gpu1-b"):
+        forget(memory, ["gpu1-a", "gpu1-b"])
+    left = forget(memory, ["gpu1-a"])
+    assert left.missing == [] and set(left.archives) == {"b"}
+    replaced = observe(left, repository("x", identity="s"), T0 + 1200)
+    assert observe(forget(replaced, ["gpu1-b"]), repository("x", identity="s"), T0 + 1800).missing == [], "a new repository begins anew"
