@@ -48,7 +48,7 @@ def complaints(name: str, spec: Spec, value: t.Any) -> list[str]:
         return []
     wanted = f"one of {', '.join(str(c) for c in spec['choices'])}" if spec.get("choices") else _TYPES[spec.get("type", "str")]
     if spec.get("elements"):
-        wanted = f"a list, each of it {_TYPES[spec['elements']]}"
+        wanted = f"a list, each of it {wanted if spec.get('choices') else _TYPES[spec['elements']]}"
     return [f"{name} is expected to be {wanted}, but is {'something else' if spec.get('no_log') else repr(value)}"]
 
 

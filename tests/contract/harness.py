@@ -25,12 +25,15 @@ import time
 import typing as t
 
 import jsonschema
+import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "prediction.schema.json").read_text(encoding="utf-8"))
 NAMES = ROOT / "inventories" / "box" / "names.yml"  # its folder has the box's group_vars, too
 UNKNOWN = "__unknown__"
+
+soak = pytest.mark.skipif(not os.environ.get("SOAK"), reason="one of each class is tried in every test, all of them in the soak")
 
 # What moves on an idle host by itself, or because somebody logged in.
 ALWAYS_MOVING = (

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 import yaml
-from harness import ROOT, Contract, Lab, Run
+from harness import ROOT, Contract, Lab, Run, soak
 
 # month, day and hour of archives
 PRUNED = [(1, 5, 1), (2, 3, 4), (2, 27, 9), (3, 1, 1), (3, 2, 5), (3, 8, 8), (3, 9, 9), (3, 15, 1), (3, 16, 2), (3, 18, 3)]
@@ -297,10 +297,10 @@ WRONG: list[tuple[str, dict[str, t.Any], str]] = [
     ("", SECRET, "borg_passphrase is expected to be set to at least 12 characters for gpu1, but is too short"),
     ("", {"borg_checks": "weekly"}, "gpu1: borg_checks is expected to be a list, each of it a dictionary, but is 'weekly'"),
     ("", {"borg_databases": {"postgres": []}}, "borg_databases is expected to have the keys .*, but has postgres \\(is postgresql meant\\?\\)"),
-    ("", {"borg_snapshots": ["xfs"]}, "borg_snapshots is expected to be one of btrfs, lvm, zfs, but is \\['xfs'\\]"),
+    ("", {"borg_snapshots": ["xfs"]}, "borg_snapshots is expected to be a list, each of it one of btrfs, lvm, zfs, but is \\['xfs'\\]"),
     ("", {"borg_offsite": {"provider": "Other"}}, "store1: borg_offsite.endpoint is expected, but is not given"),
     ("", {"borg_watch_minutes": 60}, "mgmt1: borg_watch_minutes is expected to be one of 5, 10, 15, 20, 30, but is 60"),
-    ("restore.yml", {"restore_host": "gpu1", "restore_paths": "/etc"}, "Either restore_to is expected .* but neither is given"),
+    ("restore.yml", {"restore_host": "gpu1", "restore_paths": "/etc"}, "Either restore_to is expected .* but neither is: add"),
     (
         "restore.yml",
         {"restore_host": "gpu1", "restore_paths": "/etc", "restore_to": "/srv/x", "restore_before": "yesterday"},
@@ -319,11 +319,13 @@ WRONG: list[tuple[str, dict[str, t.Any], str]] = [
 ]
 
 
+@soak
 @pytest.mark.parametrize(("playbook", "variables", "words"), WRONG)
 def test_wrong_input(said: t.Callable[..., str], playbook: str, variables: dict[str, t.Any], words: str) -> None:
     assert re.search(words, said(playbook, **variables))
 
 
+@soak
 @pytest.mark.parametrize(
     ("admin", "words"),
     [

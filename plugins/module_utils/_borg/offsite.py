@@ -263,8 +263,12 @@ def verify(copy: Copy, state: State) -> State:
     with tempfile.NamedTemporaryFile("w", prefix="listed-", encoding="ascii") as names:
         names.write(rclone("cat", f"{copy.target}/{SEGMENTS}"))
         names.flush()
-        argv = ["check", "--download", "--one-way", *copy.limit, "--files-from-raw", names.name, f"{copy.repository}/data", f"{copy.target}/data"]
-        done = subprocess.run([*RCLONE, *argv], capture_output=True, text=True, check=False)
+        argv = ["check", "--download", "--one-way", "--combined", "-", *copy.limit, "--files-from-raw", names.name]
+        done = subprocess.run([*RCLONE, *argv, f"{copy.repository}/data", f"{copy.target}/data"], capture_output=True, text=True, check=False)
+    told = {"*": "differs", "+": "is lost in the bucket", "!": "cannot be read"}
+    for line in done.stdout.splitlines():
+        if line[:1] in told:
+            sys.stderr.write(f"segment {line[2:]} {told[line[0]]}\n")
     sys.stderr.write(done.stderr)
     return {**state, "verified": time.time(), "verify_succeeded": done.returncode == 0}
 
