@@ -85,7 +85,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Archive, Borg, BorgError, access_of, access_spec
+from ..module_utils._borg.client import Archive, Borg, BorgError, access_of, access_spec, newest
 from ..module_utils._plan.prediction import prediction
 
 
@@ -99,10 +99,9 @@ def moment(text: str) -> float:
     raise ValueError(text)
 
 
-def choose(archives: t.Sequence[Archive], name: str | None, before: float | None) -> Archive | None:
+def choose(archives: t.Sequence[Archive], name: str | None, before: float) -> Archive | None:
     """By name, or the newest that began at or before C(before)."""
-    fitting = [a for a in archives if (name is None or a.name == name) and (before is None or a.start <= before)]
-    return fitting[-1] if fitting else None
+    return next((a for a in archives if a.name == name), None) if name else newest(archives, before)
 
 
 def into_place(borg: Borg, archive: str, path: str, kept: str) -> None:
@@ -145,7 +144,7 @@ def main() -> None:
             msg=f"{destination} is expected to be absent or empty, but is not: nothing is restored over what is there, choose another destination."
         )
     try:
-        before = moment(wanted["before"]) if wanted["before"] else None
+        before = moment(wanted["before"]) if wanted["before"] else time.time()
     except ValueError:
         module.fail_json(msg=f"before is expected as 2026-11-24 03:00, in the host's time, but is {wanted['before']!r}: write it like that.")
     borg = Borg(module.run_command, access_of(wanted, module.tmpdir))

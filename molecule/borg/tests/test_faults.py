@@ -355,9 +355,13 @@ def test_clock_jumps(backups: Backups) -> None:
         lab.sh("gpu1", CLIENT + f"borg create --timestamp {stamp} ::gpu1-{stamp} /home/alice")
     assert backups.watch()
     assert abs(backups.metric("mgmt1", "admin_archive_start_timestamp_seconds") - time.time()) < 900
-    assert backups.retain(), backups.said("mgmt1", "gpulab-borg-retain.service")
-    fault.only_newest()
     fault.recovered("nothing: the admin host counts from when it saw an archive", started)
+    # an admin takes them away on purpose, and says so
+    lab.sh("mgmt1", ADMIN + "borg delete ::gpu1-2037-01-01T00:00:00 gpu1-2001-01-01T00:00:00")
+    assert not backups.watch() and backups.metric("mgmt1", "admin_missing_archives") == 2
+    accept = "PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/borg/bin/python -m gpulab_borg.admin accept --client gpu1"
+    lab.sh("mgmt1", f"{accept} --archive gpu1-2037-01-01T00:00:00 --archive gpu1-2001-01-01T00:00:00")
+    assert backups.watch(), backups.said("mgmt1", "gpulab-borg-watch.service")
 
 
 @soak

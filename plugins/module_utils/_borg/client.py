@@ -66,10 +66,16 @@ def lost(repository: str, known_id: str, found_id: str | None) -> str:
     )
 
 
+def newest(archives: t.Sequence[Archive], now: float) -> Archive | None:
+    """The newest that did not begin after C(now): a clock that once was wrong leaves archives from the future."""
+    return next((archive for archive in reversed(archives) if archive.start <= now), None)
+
+
 def ages(archives_of: t.Sequence[Archive], now: float) -> dict[str, t.Any]:
     """What modules return of archives, read at C(now) by the clock of the host that makes its archives."""
+    young = newest(archives_of, now)
     archives = [dataclasses.asdict(a) for a in archives_of]
-    return {"state": "present", "archives": archives, "newest_age": now - archives[-1]["start"] if archives else None, "now": now}
+    return {"state": "present", "archives": archives, "newest_age": now - young.start if young else None, "now": now}
 
 
 @dataclasses.dataclass(frozen=True)

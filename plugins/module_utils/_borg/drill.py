@@ -22,7 +22,7 @@ import tempfile
 import time
 import typing as t
 
-from .client import Access, Archive, Borg, BorgError, add_access, run_program
+from .client import Access, Archive, Borg, BorgError, add_access, newest, run_program
 from .metrics import Textfile
 
 SAMPLE = 100
@@ -75,13 +75,13 @@ def main() -> int:
     started = time.time()
     out, said, equal, touched = Textfile(), "", 0, 0
     try:
-        archives = borg.read(last=1).archives
-        if not archives:
+        archive = newest(borg.read().archives, started)
+        if archive is None:
             raise BorgError(f"repository {args.repository}: an archive is expected to restore from, but there is none: see journalctl -u gpulab-borg.")
-        digests = restored_digests(borg, archives[-1]) if args.kind == "sample" else borg.digests(archives[-1].name)
-        equal, touched, different = compare(digests, archives[-1].start)
+        digests = restored_digests(borg, archive) if args.kind == "sample" else borg.digests(archive.name)
+        equal, touched, different = compare(digests, archive.start)
         if different or not equal:
-            said = f"archive {archives[-1].name}: files that were not touched since are expected to be equal, but {len(different)} differ and "
+            said = f"archive {archive.name}: files that were not touched since are expected to be equal, but {len(different)} differ and "
             said += f"{equal} are equal: {', '.join(different[:5])}"
     except BorgError as exc:
         said = str(exc)

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from .client import Access, Borg, BorgError, Repository, add_access, run_program
+from .client import Access, Borg, BorgError, Repository, add_access, newest, run_program
 
 try:
     import prometheus_client
@@ -44,16 +44,16 @@ def succeeded() -> bool:
     return os.environ.get("SERVICE_RESULT") == "success"
 
 
-def of_backup(repository: Repository | None, well: bool, rpo_minutes: int, before: bool | None) -> Textfile:
+def of_backup(repository: Repository | None, well: bool, rpo_minutes: int, before: bool | None, now: float) -> Textfile:
     """No archive yet, or a repository that cannot be read, has no time. C(before) is how the dumps before the backup ended."""
     out = Textfile()
     out.gauge("rpo_seconds", "How old the newest archive may ever be", rpo_minutes * 60)
     out.gauge("last_run_succeeded", "Whether the last run of the backup ended well", well)
     out.gauge("before_succeeded", "Whether all programs in before.d ended well", before)
     out.gauge("repository_readable", "Whether the repository could be read after the last run", repository is not None)
-    newest = repository.archives[-1] if repository and repository.archives else None
-    out.gauge("archive_start_timestamp_seconds", "When the newest archive began; its age is the recovery point", newest.start if newest else None)
-    out.gauge("archive_end_timestamp_seconds", "When the newest archive was complete", newest.end if newest else None)
+    young = newest(repository.archives, now) if repository else None
+    out.gauge("archive_start_timestamp_seconds", "When the newest archive began; its age is the recovery point", young.start if young else None)
+    out.gauge("archive_end_timestamp_seconds", "When the newest archive was complete", young.end if young else None)
     return out
 
 
@@ -88,10 +88,10 @@ def main() -> None:
         return
     repository = None
     try:
-        repository = Borg(run_program, Access.of(args)).read(last=1)
+        repository = Borg(run_program, Access.of(args)).read()
     except BorgError as exc:
         sys.stderr.write(f"{exc}\n")  # into the journal
-    of_backup(repository, succeeded(), args.rpo_minutes, read_status(args.before)).write(args.textfile)
+    of_backup(repository, succeeded(), args.rpo_minutes, read_status(args.before), time.time()).write(args.textfile)
 
 
 if __name__ == "__main__":

@@ -147,11 +147,11 @@ def test_no_archive_has_no_time() -> None:
     """An alert on a missing series fires; one on time() - 0 would tell nonsense, and one on a made-up time would be silent."""
 
     def text(found: Repository | None, well: bool, before: bool | None = None) -> str:
-        return generate_latest(metrics.of_backup(found, well, 60, before).registry).decode()
+        return generate_latest(metrics.of_backup(found, well, 60, before, 20.0).registry).decode()
 
     empty = text(Repository("i", "e", ()), False)
     assert "archive_start" not in empty and "gpulab_borg_last_run_succeeded 0.0" in empty and "readable 1.0" in empty and "before" not in empty
-    full = text(Repository("i", "e", (Archive("a", 5.0, 9.0),)), True, False)
+    full = text(Repository("i", "e", (Archive("a", 5.0, 9.0), Archive("from the future", 50.0, 59.0))), True, False)
     assert "gpulab_borg_archive_start_timestamp_seconds 5.0" in full and "end_timestamp_seconds 9.0" in full
     assert "gpulab_borg_before_succeeded 0.0" in full and "gpulab_borg_rpo_seconds 3600.0" in full
     assert "readable 0.0" in text(None, False)

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.bucket import BucketError, Folder, above
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Archive, lost
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Archive, ages, lost
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.rollback import RollbackError, last_before
 from ansible_collections.gpulab.expansion.plugins.modules.borg_extract import choose, moment
 
@@ -59,8 +59,13 @@ def test_segments_above() -> None:
 
 def test_archive_of_a_time() -> None:
     archives = [Archive("a", 100.0, 110.0), Archive("b", 200.0, 210.0)]
-    assert choose(archives, None, None) == archives[1] and choose(archives, None, 199.0) == archives[0] and choose(archives, None, 200.0) == archives[1]
-    assert choose(archives, "a", None) == archives[0] and choose(archives, "c", None) is None and choose(archives, None, 99.0) is None
+    assert choose(archives, None, 199.0) == archives[0] and choose(archives, None, 200.0) == archives[1] and choose(archives, None, 99.0) is None
+    assert choose(archives, "a", 0.0) == archives[0] and choose(archives, "c", 900.0) is None
+
+
+def test_archives_from_the_future_are_not_the_newest() -> None:
+    archives = (Archive("now", 100.0, 110.0), Archive("2037", 1e9, 1e9))
+    assert ages(archives, 160.0)["newest_age"] == 60.0 and ages(archives[1:], 160.0)["newest_age"] is None
 
 
 def test_moment_is_local_time() -> None:

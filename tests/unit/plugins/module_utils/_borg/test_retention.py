@@ -7,7 +7,6 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Archive, Repository
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.retention import Known, Memory, expired, forget, keep, observe
 
