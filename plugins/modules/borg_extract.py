@@ -22,7 +22,7 @@ options:
     description: Name of the archive; when left out, the newest, or the newest that O(before) allows.
     type: str
   before:
-    description: Take the newest archive that began at or before this time of the host, as C(2026-11-24 03:00).
+    description: Take the newest archive that began at or before this minute (or second) of the host's time, as C(2026-11-24 03:00).
     type: str
   paths:
     description: Absolute paths, as they were on the host; everything when empty.
@@ -90,10 +90,13 @@ from ..module_utils._plan.prediction import prediction
 
 
 def moment(text: str) -> float:
-    """Seconds since the epoch of C(2026-11-24 03:00) or C(2026-11-24 03:00:30), local time. ValueError for anything else."""
-    for pattern in ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"):
+    """Seconds since the epoch of the end of the minute C(2026-11-24 03:00) or second C(2026-11-24 03:00:30), local time.
+
+    ValueError for anything else.
+    """
+    for pattern, unit in (("%Y-%m-%d %H:%M:%S", 1), ("%Y-%m-%d %H:%M", 60)):
         try:
-            return time.mktime(time.strptime(text, pattern))
+            return time.mktime(time.strptime(text, pattern)) + unit
         except ValueError:
             continue
     raise ValueError(text)
