@@ -14,7 +14,7 @@ from ansible.template import generate_ansible_template_vars, trust_as_template
 
 from ..module_utils._plan.host import POLICY_RC_D, POLICY_RC_D_MARK
 from ..module_utils._plan.prediction import RESULT_KEY, unknown_text
-from ..plugin_utils._plan import KINDS, Change, Packages, PlanError, Read, Resource, Seen, Step, compute, query, real_after
+from ..plugin_utils._plan import KINDS, Change, Packages, PlanError, Read, Resource, Seen, Step, compute, foresee, query, real_after
 from ..plugin_utils._predicting import HostAction
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -39,13 +39,20 @@ class ActionModule(HostAction):
         self._origins: list[t.Any] = []
         resources = self._resources(self._task.args["list"])
         wanted = query(resources)
-        seen = self._observe(wanted)
+        foreseen = self._ledger.foreseen(self._host) if self._task.check_mode else []
+        if wanted["simulate"]["install"]:
+            # a source that an earlier list would add has the package, perhaps
+            sources = {p["key"]: p["text"] for p in foreseen if "text" in p}
+            wanted["simulate"]["sources"] = {**sources, **wanted["simulate"]["sources"]}
+        seen = foresee(self._observe(wanted), foreseen)
         self._ledger.note_markers(self._host, seen["markers"])
         changes = self._compute(resources, seen)
         self._probe([url for c in changes if hasattr(c.resource, "urls") for url in c.resource.urls()])
         predictions = [c.as_prediction() for c in changes]
         if self._task.check_mode:
             self._ledger.add(self._host, {thing for c in changes for thing in c.brings()})
+            texts = [{"text": c.text[1]} if c.resource.kind == "repository" and c.text else {} for c in changes]
+            self._ledger.foresee(self._host, [{**p, **text} for p, text in zip(predictions, texts)])
         elif changes:
             self._apply(changes)
             transaction = [name for c in changes for name in c.after.get("packages", {})]

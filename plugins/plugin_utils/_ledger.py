@@ -25,6 +25,7 @@ class Ledger:
 
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, "gpulab-pending.jsonl")
+        self._foreseen = os.path.join(directory, "gpulab-foreseen.jsonl")
         self._markers = os.path.join(directory, "gpulab-markers.jsonl")
 
     def add(self, host: str, things: t.Iterable[Thing]) -> None:
@@ -36,6 +37,16 @@ class Ledger:
     def pending(self, host: str) -> set[Thing]:
         """All that is pending on C(host)."""
         return {(kind, name) for where, kind, name in _rows(self._path) if where == host}
+
+    def foresee(self, host: str, predictions: t.Iterable[dict[str, t.Any]]) -> None:
+        """Record the predictions made for C(host), so that later tasks plan from the state that they would bring about."""
+        lines = [json.dumps([host, prediction]) + "\n" for prediction in predictions]
+        if lines:
+            _append(self._foreseen, lines)
+
+    def foreseen(self, host: str) -> list[dict[str, t.Any]]:
+        """The predictions for C(host) in the order in which they were made."""
+        return [prediction for where, prediction in _rows(self._foreseen) if where == host]
 
     def note_markers(self, host: str, markers: dict[str, str]) -> None:
         """Keep the deployed markers that were read on C(host), so that nobody asks the host again."""

@@ -588,6 +588,37 @@ def query(resources: t.Sequence[Resource]) -> dict[str, t.Any]:
     return {**out, "simulate": simulate}
 
 
+def foresee(seen: Seen, predictions: t.Iterable[Tree]) -> Seen:
+    """C(seen) as it would be after C(predictions) of this dry run: another role on the same host finds done what the first would do."""
+    out = {**seen, **{name: dict(seen[name]) for name in ("packages", "paths", "users", "units", "python_envs")}}
+    places = {"directory": "paths", "file": "paths", "download": "paths", "repository": "paths", "user": "users", "unit": "units"}
+    idle = {"paths": {"mtime": seen["now"]}, "users": {}, "units": {"active": "inactive", "enabled": "disabled", "need_daemon_reload": False}}
+    for one in predictions:
+        kind, key, after = one["kind"], one["key"], one["after"]
+        place = places.get(kind)
+        if place and key in out[place]:
+            out[place][key] = {**idle[place], **(out[place][key] or {}), **after, **({"since": seen["now"]} if kind == "unit" else {})}
+        elif kind == "ssh_key":
+            for path, leaves in ((key, {"mode": "0600"}), (key + ".pub", {"sha256": unknown("generated")})):
+                if path in out["paths"]:
+                    out["paths"][path] = {"type": "file", "mtime": seen["now"], **(out["paths"][path] or {}), **leaves}
+        elif kind == "python_env" and key in out["python_envs"]:
+            out["python_envs"][key] = {**(out["python_envs"][key] or {}), **after["distributions"]}
+        elif kind == "packages":
+            done = after["packages"]
+            out["packages"].update({name: version for name, version in done.items() if name in out["packages"]})
+            out["dpkg_interrupted"] = out["dpkg_interrupted"] and "dpkg" not in after
+            if out["simulation"] and "error" not in out["simulation"]:
+                transaction = out["simulation"]
+                out["simulation"] = {
+                    "install": [p for p in transaction["install"] if done.get(p["name"]) != p["version"]],
+                    "remove": [name for name in transaction["remove"] if name not in done],
+                }
+        elif kind == PolicyRcD.kind:
+            out["policy_rc_d"] = "absent"
+    return out
+
+
 def compute(resources: t.Sequence[Resource], seen: Seen, pending: t.AbstractSet[Thing], confirmed: t.Iterable[str] = ()) -> list[Change]:
     """The changes in the order of C(resources). PlanError when one of them cannot be planned."""
     if sum(isinstance(r, Packages) for r in resources) > 1:

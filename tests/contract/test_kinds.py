@@ -60,7 +60,7 @@ def test_package_from_a_source_that_is_not_there_yet_is_predicted(lab: Lab) -> N
     key = lab.sh("gpu1", "rm /etc/apt/sources.list.d/box.sources; curl -sf http://mirror/apt/key.asc").stdout
     run = lab.play(KINDS / "play.yml", check=True, variables={"signed_by": key, "url": "http://mirror/apt/key.asc", "sha256": "0" * 64})
     assert run.rc == 0, run.output
-    (packages,) = [p for (_host, kind, _key), p in run.changes().items() if kind == "packages"]
+    (packages,) = [p for (_host, kind, key), p in run.changes().items() if kind == "packages" and key == "rclone"]
     assert packages["after"]["packages"]["rclone"]
 
 

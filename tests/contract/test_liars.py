@@ -52,8 +52,14 @@ def test_writes_during_the_dry_run(lab: Lab) -> None:
 
 
 def test_predicts_create_because_the_engine_is_down(lab: Lab) -> None:
-    found = tried(lab, "guesses_when_down", ("bare", "engine_down"), unreachable=DOWN)
+    reader = {"object": """printf '{"name": "%s"}' "$(cat /etc/object)\""""}
+    found = tried(lab, "guesses_when_down", ("bare", "engine_down"), unreachable=DOWN, readers=reader)
     assert len(found) == 1 and "engine down L1: a dry run is expected to fail" in found[0]
+
+
+def test_what_only_the_collection_reads_is_told(lab: Lab) -> None:
+    lab.sh("gpu1", "rm -f /etc/object")
+    assert any("bare L2: gpu1 object a: nobody but the collection reads it" in d for d in tried(lab, "guesses_when_down"))
 
 
 def test_predicts_a_wrong_value(lab: Lab) -> None:

@@ -8,7 +8,16 @@ import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction import unknown, unknown_text
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS, PlanError, Resource, compute, deb822, query, real_after
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import (
+    KINDS,
+    PlanError,
+    Resource,
+    compute,
+    deb822,
+    foresee,
+    query,
+    real_after,
+)
 
 BARE: dict[str, t.Any] = {
     "now": 1000.0,
@@ -239,3 +248,30 @@ def test_repository_is_deb822_with_its_key() -> None:
     assert text.endswith("Signed-By:\n -----BEGIN\n .\n abc\n -----END\n")
     (repository,) = resources(("repository", {"name": "x", "uri": "u", "suite": "s", "components": [], "signed_by": "k"}))
     assert query([repository])["simulate"]["sources"] == {"/etc/apt/sources.list.d/x.sources": repository.args["content"]}
+
+
+def test_a_second_role_finds_done_what_the_first_would_do() -> None:
+    """The same list again, and one with more in it, planned from what this dry run has predicted for the host."""
+    bare = seen(**{**BARE_CHRONY, "users": {"lab": None}, "python_envs": {"/opt/e": None}, "policy_rc_d": "ours"})
+    bare["paths"] = {**bare["paths"], "/opt": ETC, "/srv": ETC, "/srv/lab": None, "/etc/key": None, "/etc/key.pub": None, "/etc": ETC}
+    first = [
+        PACKAGE,
+        CONF,
+        UNIT,
+        ("user", {"name": "lab", "home": "/srv/lab"}),
+        ("directory", {"path": "/srv/lab", "mode": "0750", "owner": "lab", "group": "lab"}),
+        ("python_env", {"path": "/opt/e", "requirements": ["a==1"]}),
+        ("ssh_key", {"path": "/etc/key"}),
+    ]
+    predictions = [c.as_prediction() for c in compute(resources(*first), bare, set())]
+    assert len(predictions) == 8, "the seven, and the left-over policy-rc.d"
+    pending = {("path", "/srv/lab")}
+    assert compute(resources(*first), foresee(bare, predictions), pending) == []
+    more = seen(**{**bare, "packages": {"chrony": None, "jq": None}, "simulation": {**SIMULATION, "install": [*SIMULATION["install"], JQ]}})
+    wider = [("packages", {"names": ["chrony", "jq"]}), ("python_env", {"path": "/opt/e", "requirements": ["a==1", "b==2"]})]
+    left = compute(resources(*wider), foresee(more, predictions), pending)
+    assert [c.after for c in left] == [{"packages": {"jq": "1.6"}}, {"distributions": {"b": "2"}}]
+    assert bare["packages"] == {"chrony": None}, "what was read is not changed"
+
+
+JQ = {"name": "jq", "old": None, "version": "1.6"}
