@@ -116,7 +116,9 @@ def test_scheduled_drills_and_checks(lab: Lab, contract: Contract) -> None:
         text = lab.sh("gpu1", f"cat /var/lib/gpulab/metrics/gpulab_borg_drill_{kind}.prom").stdout
         equal = float(re.search(r"(?m)^gpulab_borg_drill_equal_files\S* (\S+)", text).group(1))  # type: ignore[union-attr]
         assert f'gpulab_borg_drill_succeeded{{kind="{kind}"}} 1.0' in text and equal > (50 if kind == "sample" else 200)
-    lab.sh("gpu1", "systemctl start gpulab-borg-check.service || { journalctl -u gpulab-borg-check --no-pager; exit 1; }")
+    # twice: borgmatic does not note the time of a bounded repository check that it did beside one of archives, and does it again
+    for _time in range(2):
+        lab.sh("gpu1", "systemctl start gpulab-borg-check.service || { journalctl -u gpulab-borg-check --no-pager; exit 1; }")
     assert 'gpulab_borg_job_succeeded{task="check"} 1.0' in lab.sh("gpu1", "cat /var/lib/gpulab/metrics/gpulab_borg_check.prom").stdout
     done = lab.sh("gpu1", "find /var/lib/gpulab/borg -path '*/checks/*' -type f -printf '%P '").stdout
     assert all(f"/{name}" in done for name in ("repository", "archives/", "extract", "spot")), done
