@@ -421,6 +421,22 @@ def test_stale_lock_of_a_dead_session(backups: Backups) -> None:
     fault.recovered("BorgStaleLock", started)
 
 
+def test_no_session_begins_while_retention_holds(backups: Backups) -> None:
+    """Without the hold a client could hide archives between the last look and the compaction."""
+    lab = backups.lab
+    ssh = "ssh -i /etc/gpulab/borg-admin/id_ed25519 -o UserKnownHostsFile=/etc/gpulab/borg-admin/known_hosts -o BatchMode=yes borg@store1 hold gpu1"
+    lab.sh("mgmt1", f"rm -f /run/held; systemd-run --unit holder sh -c 'sleep 12 | {ssh} > /run/held'")
+    wait_for(lab, "mgmt1", "grep -q held /run/held")
+    list_archives = CLIENT + "timeout {0} borg list --bypass-lock"
+    assert lab.sh("gpu1", list_archives.format(4), check=False).returncode == 124, "the session waits"
+    assert lab.sh("gpu1", list_archives.format(30)).returncode == 0, "and goes on when the hold is gone"
+    # and the other way round: retention gets nothing while a session lives
+    lab.sh("store1", "systemd-run --unit session flock --shared /srv/borg/holds/gpu1 sleep 8")
+    wait_for(lab, "store1", "! flock -n -x /srv/borg/holds/gpu1 true")
+    assert "held" not in lab.sh("mgmt1", f"sleep 3 | timeout 3 {ssh}", check=False).stdout
+    lab.sh("store1", "systemctl stop session")
+
+
 # -- the whole way back
 
 
