@@ -30,11 +30,7 @@ import typing as t
 
 from .client import Access, Borg, BorgError, RepositoryMissing, run_program
 from .retention import Memory, expired, forget, observe
-
-try:
-    import prometheus_client
-except ImportError:  # only the host's own environment has it
-    prometheus_client = None  # type: ignore[assignment]
+from .textfile import Textfile
 
 CONFIG = "/etc/gpulab/borg-admin"
 STATE = "/var/lib/gpulab/borg-admin"
@@ -146,10 +142,10 @@ class Watcher:
     # -- told
 
     def write_metrics(self, readable: bool, retention: bool | None) -> None:
-        registry = prometheus_client.CollectorRegistry()
+        out = Textfile()
 
-        def gauge(name: str, text: str, value: float) -> None:
-            prometheus_client.Gauge(f"gpulab_borg_admin_{name}", text, ["client"], registry=registry).labels(self.client.name).set(value)
+        def gauge(name: str, text: str, value: float | None) -> None:
+            out.gauge(f"admin_{name}", text, value, client=self.client.name)
 
         memory = self.memory
         gauge("repository_readable", "Whether the repository could be read at the last watch", readable)
@@ -159,15 +155,12 @@ class Watcher:
         gauge("whole_timestamp_seconds", "When every known archive was last there", memory.whole)
         gauge("watched_timestamp_seconds", "When the repository was last read", memory.watched)
         gauge("retained_timestamp_seconds", "When retention last ended well; at first, when the watch began", memory.retained)
-        if retention is not None:
-            gauge("retention_succeeded", "Whether retention ended well", retention)
+        gauge("retention_succeeded", "Whether retention ended well", retention)
         there = [known for key, known in memory.archives.items() if key not in memory.missing]
         if there:
             newest = max(known.trusted_start(self.client.allowance * 60) for known in there)
             gauge("archive_start_timestamp_seconds", "When the newest archive began, as far as the client can be believed", newest)
-        path = f"{self._metrics}/gpulab_borg_admin_{self.client.name}.prom"
-        prometheus_client.write_to_textfile(path, registry)
-        os.chmod(path, 0o644)
+        out.write(f"{self._metrics}/gpulab_borg_admin_{self.client.name}.prom")
 
 
 def write(path: str, text: str, mode: int) -> None:

@@ -23,7 +23,7 @@ import time
 import typing as t
 
 from .client import Access, Archive, Borg, BorgError, add_access, newest, run_program
-from .metrics import Textfile
+from .textfile import Textfile
 
 SAMPLE = 100
 

@@ -15,28 +15,7 @@ import sys
 import time
 
 from .client import Access, Borg, BorgError, Repository, add_access, newest, run_program
-
-try:
-    import prometheus_client
-except ImportError:  # only the host's own environment has it
-    prometheus_client = None  # type: ignore[assignment]
-
-
-class Textfile:
-    """Gauges that become one textfile."""
-
-    def __init__(self) -> None:
-        self.registry = prometheus_client.CollectorRegistry()
-
-    def gauge(self, name: str, text: str, value: float | None, **labels: str) -> None:
-        """A value that is not known has no line, so that an alert on absence or age fires."""
-        if value is not None:
-            metric = prometheus_client.Gauge(f"gpulab_borg_{name}", text, list(labels), registry=self.registry)
-            (metric.labels(**labels) if labels else metric).set(value)
-
-    def write(self, path: str) -> None:
-        prometheus_client.write_to_textfile(path, self.registry)
-        os.chmod(path, 0o644)
+from .textfile import Textfile
 
 
 def succeeded() -> bool:

@@ -27,10 +27,7 @@ import tempfile
 import time
 import typing as t
 
-try:
-    import prometheus_client
-except ImportError:  # only the host's own environment has it
-    prometheus_client = None  # type: ignore[assignment]
+from .textfile import Textfile
 
 RCLONE = ["rclone", "--config", "/etc/gpulab/borg-offsite/rclone.conf", "--stats", "0"]
 SEGMENTS = "gpulab-segments"  # object that lists the segments of the copy; others in the bucket wait for their removal
@@ -236,11 +233,10 @@ def break_stale_lock(repository: str, hold: str) -> bool:
 
 
 def write_metrics(path: str, client: str, state: t.Mapping[str, t.Any], succeeded: bool, repository: str) -> None:
-    registry = prometheus_client.CollectorRegistry()
+    out = Textfile()
 
     def gauge(name: str, text: str, value: float | None) -> None:
-        if value is not None:
-            prometheus_client.Gauge(f"gpulab_borg_{name}", text, ["client"], registry=registry).labels(client).set(value)
+        out.gauge(name, text, value, client=client)
 
     gauge("offsite_last_run_succeeded", "Whether the last off-site copy ended well", succeeded)
     gauge("offsite_synced_timestamp_seconds", "Every backup finished by then is in the bucket", state.get("synced"))
@@ -255,7 +251,7 @@ def write_metrics(path: str, client: str, state: t.Mapping[str, t.Any], succeede
     place = os.statvfs(os.path.dirname(repository))
     free = place.f_bavail / place.f_blocks if place.f_blocks else None
     gauge("server_available_ratio", "Share of the server's file system that is free for repositories", free)
-    prometheus_client.write_to_textfile(path, registry)
+    out.write(path)
 
 
 def verify(copy: Copy, state: State) -> State:
