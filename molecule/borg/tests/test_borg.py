@@ -44,6 +44,13 @@ def test_account_serves_one_repository_to_one_key(lab: Lab, host_of: t.Callable[
     assert other.returncode == 2 and not server.file("/srv/borg/repos/other").exists, "the key must not make another repository"
 
 
+def test_sshd_gives_up_dead_sessions_of_the_account(host_of: t.Callable[[str], t.Any]) -> None:
+    server = host_of("store1")
+    effective = {user: server.run(f"sshd -T -C user={user},host=x,addr=192.0.2.1").stdout for user in ("borg", "root")}
+    assert "clientaliveinterval 30\n" in effective["borg"] and "clientalivecountmax 3\n" in effective["borg"]
+    assert "clientaliveinterval 0\n" in effective["root"], "other accounts keep their sessions"
+
+
 def test_secrets_are_files_0600(host_of: t.Callable[[str], t.Any]) -> None:
     client, server = host_of("gpu1"), host_of("store1")
     for path in ("/etc/gpulab/borg/passphrase", "/etc/gpulab/borg/id_ed25519", "/etc/gpulab/borg/config.yaml"):
