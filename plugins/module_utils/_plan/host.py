@@ -138,7 +138,8 @@ class HostReader:
                 "-o",
                 "Acquire::http::Timeout=20",
             ]
-            env = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+            # TMPDIR: apt writes keys of Signed-By to files there, and does not always remove them
+            env = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TMPDIR": tmp}
             rc, out, err = self._run(["apt-get", *options, "-qq", "update"], environ_update=env)
             if rc:
                 return {"error": "the package sources do not answer: " + first_error(err or out)}

@@ -27,6 +27,21 @@ def test_simulation_is_read() -> None:
     }
 
 
+def test_apt_writes_nothing_outside_a_folder_that_goes_away(tmp_path: pathlib.Path) -> None:
+    ran = []
+
+    def run(argv: list[str], environ_update: dict[str, str], **_more: str) -> tuple[int, str, str]:
+        places = [option.partition("=")[2] for option in argv if option.startswith("Dir::")] + [environ_update["TMPDIR"]]
+        ran.append((argv[-1], [pathlib.Path(place).is_relative_to(tmp_path) for place in places]))
+        (pathlib.Path(environ_update["TMPDIR"]) / "apt-key.978pev.asc").touch()
+        return 0, SIMULATED, ""
+
+    reader = host.HostReader(run, str(tmp_path))
+    assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": None})
+    assert ran == [("update", [True] * 5), ("python3-packaging", [True] * 5)]
+    assert not list(tmp_path.iterdir())
+
+
 def test_first_error_of_apt() -> None:
     assert host.first_error("Reading lists...\nE: Unable to locate package x\nE: more\n") == "Unable to locate package x"
     assert host.first_error("") == "no reason given"
