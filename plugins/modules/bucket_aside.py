@@ -90,10 +90,7 @@ def main() -> None:
         if moved and aside.sizes():
             module.fail_json(msg=f"{aside.path} is expected to be empty, but is not: name another place.")
         if moved and not module.check_mode:
-            names = os.path.join(module.tmpdir, "names")
-            with open(names, "w", encoding="utf-8") as handle:
-                handle.writelines(f"{name}\n" for name in moved)
-            source.rclone("move", "--files-from-raw", names, source.path, aside.path)
+            source.rclone("move", source.path, aside.path, names=moved)
             left = set(moved) & set(source.sizes())
             if left or set(aside.sizes()) != set(moved):
                 module.fail_json(msg=f"{source.path}: all of {len(moved)} objects are expected to have moved, but have not: run it again with another place.")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .client import Run
-from .offsite import SEGMENTS, number
+from .offsite import NAMED, SEGMENTS, lines, number
 
 
 class BucketError(Exception):
@@ -27,8 +27,11 @@ class Folder:
         self._config = config
         self.path = path
 
-    def rclone(self, *argv: str) -> str:
-        rc, out, err = self._run(["rclone", "--config", self._config, "--retries", "2", "--contimeout", "15s", *argv])
+    def rclone(self, *argv: str, names: t.Iterable[str] | None = None) -> str:
+        """rclone's output; C(names) are the only objects that it looks at."""
+        chosen = NAMED if names is not None else []
+        command = ["rclone", "--config", self._config, "--retries", "2", "--contimeout", "15s", *argv, *chosen]
+        rc, out, err = self._run(command, data=lines(names) if names is not None else None)
         if rc:
             said = [line for line in err.splitlines() if line.strip()]
             raise BucketError(

@@ -30,6 +30,7 @@ import typing as t
 from .textfile import Textfile
 
 RCLONE = ["rclone", "--config", "/etc/gpulab/borg-offsite/rclone.conf", "--stats", "0"]
+NAMED = ["--files-from-raw", "-"]  # the files whose names come on standard input
 SEGMENTS = "gpulab-segments"  # object that lists the segments of the copy; others in the bucket wait for their removal
 DAY = 86400.0
 State = t.Dict[str, t.Any]
@@ -65,6 +66,10 @@ def segments(repository: str, up_to: int | None = None) -> list[str]:
 
 def number(segment: str) -> int:
     return int(segment.rpartition("/")[2])
+
+
+def lines(names: t.Iterable[str]) -> str:
+    return "".join(f"{name}\n" for name in names)
 
 
 def removable(obsolete: t.Sequence[str], objects: int, share: float, removed: t.Sequence[t.Sequence[float]], now: float) -> list[str]:
@@ -155,13 +160,10 @@ class Copy:
         self._send(listed)
         keep = ["--exclude", "/data/**", "--exclude", "/lock.*/**", "--exclude", "/lock.*", "--exclude", f"/{SEGMENTS}"]
         rclone("sync", *self.limit, "--delete-after", *keep, self.repository, self.target)
-        rclone("rcat", f"{self.target}/{SEGMENTS}", stdin="".join(f"{segment}\n" for segment in listed))
+        rclone("rcat", f"{self.target}/{SEGMENTS}", stdin=lines(listed))
 
     def _send(self, listed: t.Sequence[str]) -> None:
-        with tempfile.NamedTemporaryFile("w", prefix="segments-", encoding="ascii") as names:
-            names.writelines(f"{segment}\n" for segment in listed)
-            names.flush()
-            rclone("copy", *self.limit, "--immutable", "--files-from-raw", names.name, f"{self.repository}/data", f"{self.target}/data")
+        rclone("copy", *self.limit, "--immutable", *NAMED, f"{self.repository}/data", f"{self.target}/data", stdin=lines(listed))
 
     def _text(self, name: str) -> str:
         """Content of a small object; empty when there is none."""
@@ -185,10 +187,7 @@ class Copy:
         removed = [row for row in state.get("removed", []) if row[0] > now - DAY]
         victims = removable(obsolete, len(there), self.share, removed, now)
         if victims:
-            with tempfile.NamedTemporaryFile("w", prefix="obsolete-", encoding="ascii") as names:
-                names.writelines(f"{name}\n" for name in victims)
-                names.flush()
-                rclone("delete", "--files-from-raw", names.name, f"{self.target}/data")
+            rclone("delete", *NAMED, f"{self.target}/data", stdin=lines(victims))
             removed.append([now, len(victims)])
         sizes = {"objects": len(there), "bytes": sum(there.values())}
         return {**state, "removed": removed, "withheld": len(obsolete) - len(victims), "pruned_at": state["transaction"], **sizes}
@@ -256,11 +255,9 @@ def write_metrics(path: str, client: str, state: t.Mapping[str, t.Any], succeede
 
 def verify(copy: Copy, state: State) -> State:
     """Compares every committed segment with the bucket by fetching it, since an object sent in parts has no checksum to compare."""
-    with tempfile.NamedTemporaryFile("w", prefix="listed-", encoding="ascii") as names:
-        names.write(rclone("cat", f"{copy.target}/{SEGMENTS}"))
-        names.flush()
-        argv = ["check", "--download", "--one-way", "--combined", "-", *copy.limit, "--files-from-raw", names.name]
-        done = subprocess.run([*RCLONE, *argv, f"{copy.repository}/data", f"{copy.target}/data"], capture_output=True, text=True, check=False)
+    listed = rclone("cat", f"{copy.target}/{SEGMENTS}")
+    argv = ["check", "--download", "--one-way", "--combined", "-", *copy.limit, *NAMED, f"{copy.repository}/data", f"{copy.target}/data"]
+    done = subprocess.run([*RCLONE, *argv], input=listed, capture_output=True, text=True, check=False)
     told = {"*": "differs", "+": "is lost in the bucket", "!": "cannot be read"}
     for line in done.stdout.splitlines():
         if line[:1] in told:

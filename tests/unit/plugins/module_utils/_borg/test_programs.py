@@ -42,7 +42,8 @@ class Bucket:
     def __call__(self, *argv: str, stdin: str | None = None) -> str:
         self.calls.append(list(argv))
         if "--files-from-raw" in argv:
-            self.files.append(pathlib.Path(argv[argv.index("--files-from-raw") + 1]).read_text(encoding="ascii"))
+            assert argv[argv.index("--files-from-raw") + 1] == "-" and stdin is not None
+            self.files.append(stdin)
         return self._there if argv[0] == "lsf" else ""
 
     @property
