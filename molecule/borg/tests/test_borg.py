@@ -151,11 +151,13 @@ print(" ".join(sorted(keep({{a["name"]: seconds(a["start"]) for a in json.load(o
     assert kept == sorted(re.findall(r"2026-\S+", borg)) and 8 <= len(kept) < len(PRUNED)
 
 
-def test_retention_removes_and_frees(lab: Lab, contract: Contract) -> None:
-    """Two backups within one hour: retention keeps the newer, and compaction frees what only the older had."""
+def test_retention_removes_and_frees(lab: Lab, contract: Contract, three_days_later: t.Callable[[], None]) -> None:
+    """Two backups within one hour: both stay two days, then retention keeps the newer, and compaction frees what only the older had."""
     lab.sh("gpu1", "head -c 20000000 /dev/urandom > /home/old.bin && systemctl start gpulab-borg.service")
     lab.sh("mgmt1", "systemctl start gpulab-borg-watch.service")
     lab.sh("gpu1", "rm /home/old.bin && systemctl start gpulab-borg.service")
+    assert lab.sh("mgmt1", "systemctl start gpulab-borg-retain.service && cat /var/lib/gpulab/borg-admin/gpu1.json").stdout.count("first_seen") >= 3
+    three_days_later()
     before = int(lab.sh("store1", "du -sm /srv/borg/repos/gpu1").stdout.split()[0])
     lab.sh("mgmt1", "systemctl start gpulab-borg-retain.service || { journalctl -u gpulab-borg-retain --no-pager; exit 1; }")
     after = int(lab.sh("store1", "du -sm /srv/borg/repos/gpu1").stdout.split()[0])

@@ -265,8 +265,9 @@ def test_copy_is_killed(backups: Backups) -> None:
 
 
 @soak
-def test_retention_is_killed(backups: Backups) -> None:
+def test_retention_is_killed(backups: Backups, three_days_later: t.Callable[[], None]) -> None:
     lab, fault = backups.lab, Fault(backups, "kill -9 during prune")
+    three_days_later()
     few = "s/\"hourly\": [0-9]*/\"hourly\": 1/; s/\"daily\": [0-9]*/\"daily\": 1/"
     lab.sh("mgmt1", f"cp /etc/gpulab/borg-admin/clients.json /root/ && sed -i '{few}' /etc/gpulab/borg-admin/clients.json")
     lab.sh("mgmt1", "systemctl start --no-block gpulab-borg-retain.service")
@@ -376,8 +377,9 @@ def test_passphrase_is_wrong(backups: Backups) -> None:
 
 
 @soak
-def test_backup_copy_and_retention_at_once(backups: Backups) -> None:
+def test_backup_copy_and_retention_at_once(backups: Backups, three_days_later: t.Callable[[], None]) -> None:
     lab, fault = backups.lab, Fault(backups, "backup, copy and retention at once")
+    three_days_later()
     lab.sh("gpu1", "head -c 30000000 /dev/urandom > /home/alice/thirty.bin")
     started = time.monotonic()
     lab.sh("gpu1", "systemctl start --no-block gpulab-borg.service")

@@ -98,7 +98,7 @@ class Watcher:
         with self._held() as hold:
             self.watch()
             self._refuse_if_missing()
-            victims = expired(self.memory, self.client.retention, self.client.allowance * 60)
+            victims = expired(self.memory, self.client.retention, self.client.allowance * 60, time.time())
             if victims:
                 self.memory.removing, self.memory.uncompacted = victims, True
                 self.save()

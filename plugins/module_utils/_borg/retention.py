@@ -20,6 +20,7 @@ import typing as t
 from .client import Repository
 
 # Periods of borg prune, https://borgbackup.readthedocs.io/en/stable/usage/prune.html
+NOTICE = 2 * 86400.0  # what was first seen within it stays, so that there is time to notice a client that makes archives to displace others
 PERIODS = {"hourly": "%Y-%m-%d %H", "daily": "%Y-%m-%d", "weekly": "%G-%V", "monthly": "%Y-%m"}
 
 
@@ -121,8 +122,8 @@ def keep(starts: t.Mapping[str, float], rules: t.Mapping[str, int]) -> set[str]:
     return set(kept)
 
 
-def expired(memory: Memory, rules: t.Mapping[str, int], allowance: float) -> list[str]:
-    """Ids that retention takes away, oldest first."""
+def expired(memory: Memory, rules: t.Mapping[str, int], allowance: float, now: float) -> list[str]:
+    """Ids that retention takes away, oldest first; none that the admin host has known for less than two days."""
     starts = {key: known.trusted_start(allowance) for key, known in memory.archives.items()}
-    kept = keep(starts, rules)
+    kept = keep(starts, rules) | {key for key, known in memory.archives.items() if known.first_seen > now - NOTICE}
     return sorted((key for key in starts if key not in kept), key=lambda key: starts[key])

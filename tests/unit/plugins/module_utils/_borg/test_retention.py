@@ -75,7 +75,8 @@ def test_claimed_times_cannot_displace_real_archives() -> None:
     forged = {f"f{n}": Archive(f"f{n}", T0 + (n + 1) * DAY - 60, T0 + (n + 1) * DAY - 30, f"f{n}") for n in range(7)}
     there = (*(Archive(k.name, k.start, k.start, key) for key, k in memory.archives.items()), *forged.values())
     seen = observe(dataclasses.replace(memory, repository_id="r"), Repository("r", "repokey", there), now)
-    victims = expired(seen, {"daily": 7}, allowance=600)
+    assert [key for key in expired(seen, {"daily": 7}, allowance=600, now=now + 47 * HOUR) if key.startswith("f")] == []
+    victims = expired(seen, {"daily": 7}, allowance=600, now=now + 49 * HOUR)
     assert not [key for key in victims if key.startswith("d") and key != "d0"], victims
     assert len([key for key in victims if key.startswith("f")]) == 6
 
@@ -84,7 +85,15 @@ def test_an_admin_host_that_was_away_believes_what_happened_meanwhile() -> None:
     memory = Memory(repository_id="r", watched=T0, whole=T0)
     archives = tuple(Archive(f"h{n}", T0 + n * HOUR, T0 + n * HOUR + 60, f"h{n}") for n in range(1, 25))
     seen = observe(memory, Repository("r", "repokey", archives), T0 + 25 * HOUR)
-    assert expired(seen, {"hourly": 48}, allowance=600) == []
+    assert expired(seen, {"hourly": 48}, allowance=600, now=T0 + 4 * DAY) == []
+
+
+def test_within_two_days_nothing_displaces_what_was_made_in_the_same_hour() -> None:
+    """A client makes two archives in an hour, the newer one perhaps to displace the other."""
+    memory = Memory(archives={key: Known(key, T0 + n, T0, T0 + n) for n, key in enumerate(("first", "real", "forged"))})
+    rules = {"hourly": 48}
+    assert expired(memory, rules, allowance=600, now=T0 + 47 * HOUR) == []
+    assert expired(memory, rules, allowance=600, now=T0 + 49 * HOUR) == ["real"]
 
 
 def test_nothing_is_from_the_future() -> None:
