@@ -54,7 +54,8 @@ contract: setup ## static checks, and the liars that the contract must catch
 	@$(BIN)/python -m pytest -q tests/contract
 
 roles: setup ## each role through its states, then its own tests
-	@set -e; for role in gpu_node borg; do $(BIN)/molecule test -s $$role; cat reports/contract-$$role.txt; done
+	@set -e; for role in gpu_node borg; do \
+	  $(BIN)/molecule test -s $$role || { tail -c 6000 reports/failed.txt; exit 1; }; cat reports/contract-$$role.txt; done
 
 e2e: setup ## the README's commands, and the built and installed collection
 	@$(BIN)/python -m pytest -q tests/e2e

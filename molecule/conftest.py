@@ -20,6 +20,14 @@ sys.path.insert(0, str(ROOT / "tests" / "contract"))
 from harness import Contract, Lab, Subject  # noqa: E402
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Molecule says a page of its own after the tests, so what failed is kept for `make roles` to say last."""
+    failed = terminalreporter.getreports("failed") + terminalreporter.getreports("error")
+    (ROOT / "reports").mkdir(exist_ok=True)
+    text = "".join(f"{report.nodeid}\n{report.longreprtext}\n\n" for report in failed)
+    (ROOT / "reports" / "failed.txt").write_text(text, encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def scenario(request: pytest.FixtureRequest) -> pathlib.Path:
     """molecule/<role>, from the path of the tests that run."""
