@@ -10,8 +10,8 @@ import json
 import os
 import typing as t
 
-import yaml
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.yaml import yaml_load
 
 from ..module_utils._plan.host import FACTS
 from ..module_utils._plan.prediction import RESULT_KEY, Tree, prediction, unknown, unknown_reason_in
@@ -59,7 +59,7 @@ class ActionModule(HostAction):
     def _inputs(self, part: str) -> t.Any:
         """Digest of the role's public variables, without the secret ones: a digest of a passphrase can be guessed offline."""
         with open(os.path.join(str(self._vars["role_path"]), "meta", "argument_specs.yml"), encoding="utf-8") as handle:
-            options = yaml.safe_load(handle)["argument_specs"][part]["options"]
+            options = yaml_load(handle)["argument_specs"][part]["options"]
         values = {}
         for name, spec in options.items():
             if not spec.get("no_log") and name in self._vars:
@@ -74,7 +74,7 @@ def _version() -> str:
         path = os.path.join(_ROOT, name)
         if os.path.exists(path):
             with open(path, encoding="utf-8") as handle:
-                value: t.Any = yaml.safe_load(handle)
+                value: t.Any = yaml_load(handle)
             for key in keys:
                 value = value[key]
             return str(value)

@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-import yaml
 from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 
 from ..plugin_utils._inputs import complaints, misspelled
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         if not folder:
             raise AnsibleActionFail("role_inputs is expected to be a task of a role.")
         with open(os.path.join(folder, "meta", "argument_specs.yml"), encoding="utf-8") as handle:
-            specs: dict[str, t.Any] = yaml.safe_load(handle)["argument_specs"]
+            specs: dict[str, t.Any] = yaml_load(handle)["argument_specs"]
         options = specs[self._task.args.get("part", "main")]["options"]
         later = self._task.args.get("later") or []
         found = []
