@@ -28,13 +28,12 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail("role_inputs is expected to be a task of a role.")
         with open(os.path.join(folder, "meta", "argument_specs.yml"), encoding="utf-8") as handle:
             specs: dict[str, t.Any] = yaml_load(handle)["argument_specs"]
-        options = specs[self._task.args.get("part", "main")]["options"]
-        later = self._task.args.get("later") or []
+        options = {name: spec for part in self._task.args.get("parts") or ["main"] for name, spec in specs[part]["options"].items()}
         found = []
         for name, spec in options.items():
             if name in known:
                 found += complaints(name, spec, self._templar.template(known[name]))
-            elif spec.get("required") and name not in later:
+            elif spec.get("required"):
                 found.append(f"{name} is expected to be set, but is not")
         role = os.path.basename(folder)
         all_names = {name for part in specs.values() for name in part["options"]} | set(self._task.args.get("facts") or [])

@@ -11,29 +11,36 @@ from ansible.plugins.action import ActionBase
 
 
 class ActionModule(ActionBase):
-    """A verdict on what was read back: ok, pending (this dry run would first bring it), or a failure with a sentence."""
+    """Verdicts on what was read back: ok, pending (this dry run would first bring it), or a failure with a sentence."""
 
     _supports_check_mode = True
     _requires_connection = False
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: t.Any, templar: t.Any, context: t.Any) -> t.Any:
-        return value if name in ("that", "measured", "otherwise") else super().finalize_task_arg(name, value, templar, context)
+        # rendered one by one, and only what is needed: a sentence on what was not found cannot be rendered when it was found
+        return value if name in ("list", "pending", "that", "measured", "otherwise") else super().finalize_task_arg(name, value, templar, context)
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         args = self._task.args
-        lacking = [k for k in ("subject", "that", "otherwise") if k not in args]
+        verdicts = [self._judge(item) for item in args.get("list", [args]) if self._all(item.get("when", []))]
+        failed = [v["measured"] for v in verdicts if v["verdict"] == "failed"]
+        result.update(changed=False, failed=bool(failed), msg=" ".join(failed) or "; ".join(v["measured"] or v["verdict"] for v in verdicts))
+        result["gpulab_verdicts"] = verdicts
+        return result
+
+    def _judge(self, item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        lacking = [k for k in ("subject", "that", "otherwise") if k not in item]
         if lacking:
             raise AnsibleActionFail(f"verdict: {', '.join(lacking)} is expected, but not given.")
-        if args.get("pending"):
-            reason = args["pending"]
-            verdict, measured = "pending", reason if isinstance(reason, str) else "this run would first bring what is to be verified"
-        else:
-            conditions = args["that"] if isinstance(args["that"], list) else [args["that"]]
-            holds = all(self._templar.evaluate_conditional(c) for c in conditions)
-            verdict = "ok" if holds else "failed"
-            measured = self._templar.template(args.get("measured", "")) if holds else self._templar.template(args["otherwise"])
-        result.update(changed=False, failed=verdict == "failed", msg=measured or verdict)
-        result["gpulab_verdict"] = {"subject": args["subject"], "verdict": verdict, "measured": measured}
-        return result
+        subject, pending = (self._templar.template(item.get(name)) for name in ("subject", "pending"))
+        if pending:
+            reason = pending if isinstance(pending, str) else "this run would first bring what is to be verified"
+            return {"subject": subject, "verdict": "pending", "measured": reason}
+        holds = self._all(item["that"])
+        told = item.get("measured", "") if holds else item["otherwise"]
+        return {"subject": subject, "verdict": "ok" if holds else "failed", "measured": self._templar.template(told)}
+
+    def _all(self, conditions: t.Any) -> bool:
+        return all(self._templar.evaluate_conditional(c) for c in (conditions if isinstance(conditions, list) else [conditions]))

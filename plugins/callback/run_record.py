@@ -102,7 +102,7 @@ class CallbackModule(CallbackBase):
             "skipped": skipped,
             "seconds": None if started is None else round(time.monotonic() - started, 3),
             "prediction": answer.get(RESULT_KEY),
-            "verdict": answer.get("gpulab_verdict"),
+            "verdicts": answer.get("gpulab_verdicts"),
             "gate": answer.get("gpulab_gate"),
             "outcomes": answer.get("gpulab_outcomes"),
             "message": str(answer.get("msg", "")) if failed else "",

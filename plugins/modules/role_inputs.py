@@ -17,15 +17,11 @@ extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
 options:
-  part:
-    description: Entry point of the role.
-    type: str
-    default: main
-  later:
-    description: Required variables that a later play sets.
+  parts:
+    description: Entry points of the role that the host runs.
     type: list
     elements: str
-    default: []
+    default: [main]
   facts:
     description: Facts that the role sets under its own name.
     type: list
@@ -36,8 +32,7 @@ options:
 EXAMPLES = r"""
 - name: Preflight | The inputs are as specified
   gpulab.expansion.role_inputs:
-    part: server
-    later: [borg_server_clients]
+    parts: [server]
 """
 
 RETURN = r"""

@@ -16,15 +16,18 @@ extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
 options:
+  list:
+    description:
+      - Several verdicts, each a dictionary of the other options, and O(ignore:when) as of a task. All are judged; the task fails when one does.
+    type: list
+    elements: dict
   subject:
     description: What is judged.
     type: str
-    required: true
   that:
     description: Conditions that must all hold. Not looked at when O(pending).
     type: list
     elements: raw
-    required: true
   pending:
     description:
       - Whether this dry run would first bring what is judged, as a boolean; or, as text, what it still waits for.
@@ -37,7 +40,6 @@ options:
   otherwise:
     description: What was expected, what was found and what to do. Rendered only when one of O(that) does not hold.
     type: str
-    required: true
 """
 
 EXAMPLES = r"""
@@ -50,8 +52,9 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-gpulab_verdict:
-  description: C(subject), C(verdict) (V(ok), V(pending), V(failed)) and C(measured).
+gpulab_verdicts:
+  description: C(subject), C(verdict) (V(ok), V(pending), V(failed)) and C(measured) of each.
   returned: always
-  type: dict
+  type: list
+  elements: dict
 """

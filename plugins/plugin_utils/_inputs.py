@@ -44,12 +44,16 @@ def complaints(name: str, spec: Spec, value: t.Any) -> list[str]:
     if options and isinstance(value, list) and spec.get("type") == "list":
         return [text for number, item in enumerate(value) for text in complaints(f"{name}[{number}]", {**spec, "type": "dict", "elements": None}, item)]
     leaf = {key: spec[key] for key in _LEAF if spec.get(key) is not None}
-    if not ArgumentSpecValidator({"value": leaf}).validate({"value": value}).error_messages:
+    # what `-e name=60` gives would count as text in a sum
+    number_as_text = isinstance(value, str) and spec.get("type") in ("int", "float", "bool")
+    valid = not ArgumentSpecValidator({"value": leaf}).validate({"value": value}).error_messages
+    if valid and not number_as_text:
         return []
     wanted = f"one of {', '.join(str(c) for c in spec['choices'])}" if spec.get("choices") else _TYPES[spec.get("type", "str")]
     if spec.get("elements"):
         wanted = f"a list, each of it {wanted if spec.get('choices') else _TYPES[spec['elements']]}"
-    return [f"{name} is expected to be {wanted}, but is {'something else' if spec.get('no_log') else repr(value)}"]
+    found = "something else" if spec.get("no_log") else repr(value)
+    return [f"{name} is expected to be {wanted}, but is {found}{', a text (with -e, give JSON)' if valid else ''}"]
 
 
 def misspelled(prefix: str, names: t.Iterable[str], known: t.Collection[str]) -> list[str]:

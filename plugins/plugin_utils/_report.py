@@ -27,7 +27,7 @@ def summary(records: t.Sequence[Record]) -> dict[str, t.Any]:
             hosts.setdefault(record["host"], []).extend({**p, "role": record["role"]} for p in predicted)
     return {
         "hosts": hosts,
-        "verdicts": [{"host": r["host"], "role": r["role"], **r["verdict"]} for r in records if r.get("verdict") and not r["failed"]],
+        "verdicts": [{"host": r["host"], "role": r["role"], **v} for r in records if not r["failed"] for v in r.get("verdicts") or []],
         "gates": list({r["gate"]["module"]: r["gate"] for r in records if r.get("gate")}.values()),
         "outcomes": [o for r in records for o in r.get("outcomes") or []],
         "failures": [{"host": r["host"], "task": r["task"], "message": r["message"]} for r in records if r["failed"]],

@@ -90,6 +90,7 @@ def test_backup_runs_and_goes_off_site(lab: Lab, host_of: t.Callable[[str], t.An
     assert server.run("ls /srv/borg/repos/gpu1").stdout == before
 
 
+@soak
 def test_a_slow_first_copy_blocks_no_backup(lab: Lab, contract: Contract) -> None:
     """Segments go without the lock: a backup starts and ends while they are still on their way."""
     lab.sh("gpu1", "head -c 4000000 /dev/urandom > /home/alice/more.bin")
@@ -181,7 +182,7 @@ def drill(lab: Lab, host: str, source: str) -> Run:
 
 
 def verdict(run: Run) -> str:
-    (found,) = [r["verdict"]["measured"] for r in run.records if r["verdict"] and r["verdict"]["subject"].startswith("restore of")]
+    (found,) = [v["measured"] for r in run.records for v in r["verdicts"] or [] if v["subject"].startswith("restore of")]
     return str(found)
 
 
@@ -212,6 +213,7 @@ def test_restore_drill_from_the_bucket_alone(lab: Lab, contract: Contract) -> No
         lab.box("up", "store1")
 
 
+@soak
 def test_restore_drill_sees_what_did_not_come_back(lab: Lab, contract: Contract) -> None:
     """While the backup ran, one file was covered by another and one directory by an empty one: neither was touched since."""
     cover = "mount --bind /root/other /home/carol/a && mount -t tmpfs tmpfs /home/carol/sub"
@@ -304,6 +306,7 @@ def test_unreachable_server(lab: Lab, said: t.Callable[..., str], contract: Cont
 
 SECRET = {"borg_passphrase": "short"}
 WRONG: list[tuple[str, dict[str, t.Any], str]] = [
+    ("", {"borg_rpo_minutes": "60"}, "gpu1: borg_rpo_minutes is expected to be a whole number, but is '60', a text"),
     ("", {"borg_interval_minutes": 7}, "gpu1: borg_interval_minutes is expected to be one of 5, 10, 15, 20, 30, 60, but is 7"),
     ("", SECRET, "borg_passphrase is expected to be set to at least 12 characters for gpu1, but is too short"),
     ("", {"borg_checks": "weekly"}, "gpu1: borg_checks is expected to be a list, each of it a dictionary, but is 'weekly'"),

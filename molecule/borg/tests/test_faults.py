@@ -4,7 +4,7 @@
 
 """What breaks, what the admin then sees, what is lost (nothing), and how long it takes to be within the RPO again.
 
-One fault of each class always, all of them in the soak. The table goes to reports/faults-borg.txt.
+A hostile client and a killed backup always, all of them in the soak. The table goes to reports/faults-borg.txt.
 """
 
 from __future__ import annotations
@@ -195,6 +195,7 @@ def test_repository_replaced_by_an_empty_one(backups: Backups) -> None:
 # -- the bucket
 
 
+@soak
 def test_bucket_has_a_flipped_byte_and_loses_an_object(backups: Backups) -> None:
     lab, fault = backups.lab, Fault(backups, "the bucket loses an object, and flips a byte")
     rclone = "rclone --config /etc/gpulab/borg-offsite/rclone.conf"
@@ -407,6 +408,7 @@ def test_timer_is_disabled_by_hand(backups: Backups) -> None:
 # -- a dead session
 
 
+@soak
 def test_stale_lock_of_a_dead_session(backups: Backups) -> None:
     """A lock whose session is gone is broken by the next copy; that of a living one is not."""
     lab, fault = backups.lab, Fault(backups, "a dead session's lock")
@@ -442,6 +444,7 @@ def test_no_session_begins_while_retention_holds(backups: Backups) -> None:
 # -- the whole way back
 
 
+@soak
 def test_everything_from_the_bucket_on_a_new_server(backups: Backups) -> None:
     """Two commands for the server, one for a directory of the client: the server is gone with all its disks."""
     lab, fault = backups.lab, Fault(backups, "the server is gone; recovered from the bucket")

@@ -16,7 +16,8 @@ DUMPS = {"type": "list", "elements": "dict", "options": {"name": {"type": "str",
 @pytest.mark.parametrize(
     ("spec", "value", "said"),
     [
-        ({"type": "int"}, "60", []),
+        ({"type": "int"}, 60, []),
+        ({"type": "int"}, "60", ["x is expected to be a whole number, but is '60', a text (with -e, give JSON)"]),
         ({"type": "int"}, "often", ["x is expected to be a whole number, but is 'often'"]),
         ({"type": "int", "choices": [5, 10]}, 7, ["x is expected to be one of 5, 10, but is 7"]),
         ({"type": "list", "elements": "int"}, ["a"], ["x is expected to be a list, each of it a whole number, but is ['a']"]),

@@ -12,7 +12,7 @@ from ansible_collections.gpulab.expansion.plugins.plugin_utils._report import ch
 
 def record(**more: t.Any) -> dict[str, t.Any]:
     base = {"host": "gpu1", "role": "borg", "task": "x", "changed": False, "failed": False, "message": ""}
-    return {**base, "prediction": None, "verdict": None, "gate": None, "outcomes": None, **more}
+    return {**base, "prediction": None, "verdicts": None, "gate": None, "outcomes": None, **more}
 
 
 UNIT = {"kind": "unit", "key": "a.timer", "before": None, "after": {"active": "active", "enabled": "enabled"}, "impact": []}
@@ -32,7 +32,7 @@ def test_summary_and_texts() -> None:
             record(changed=True, prediction=[UNIT, FILE]),
             record(changed=True, host="gpu2"),
             record(failed=True, changed=True, message="no"),
-            record(verdict={"subject": "age", "verdict": "ok", "measured": "1 min"}),
+            record(verdicts=[{"subject": "age", "verdict": "ok", "measured": "1 min"}]),
             record(outcomes=[{"module": "borg", "outcome": "deployed"}]),
         ]
     )
