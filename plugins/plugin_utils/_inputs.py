@@ -52,8 +52,8 @@ def complaints(name: str, spec: Spec, value: t.Any) -> list[str]:
     wanted = f"one of {', '.join(str(c) for c in spec['choices'])}" if spec.get("choices") else _TYPES[spec.get("type", "str")]
     if spec.get("elements"):
         wanted = f"a list, each of it {wanted if spec.get('choices') else _TYPES[spec['elements']]}"
-    found = "something else" if spec.get("no_log") else repr(value)
-    return [f"{name} is expected to be {wanted}, but is {found}{', a text (with -e, give JSON)' if valid else ''}"]
+    shown = "something else" if spec.get("no_log") else repr(value)
+    return [f"{name} is expected to be {wanted}, but is {shown}{', a text (with -e, give JSON)' if valid else ''}"]
 
 
 def misspelled(prefix: str, names: t.Iterable[str], known: t.Collection[str]) -> list[str]:

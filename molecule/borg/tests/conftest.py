@@ -7,7 +7,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from harness import Lab
+from harness import Contract, Lab
+from lab_backups import Backups
 
 # As if the admin host had first seen every archive three days ago, all within one hour
 THREE_DAYS_LATER = """
@@ -29,3 +30,10 @@ def three_days_later(lab: Lab) -> t.Callable[[], None]:
         lab.sh("mgmt1", "python3 -B -", stdin=THREE_DAYS_LATER)
 
     return age
+
+
+@pytest.fixture(scope="session")
+def backups(lab: Lab, contract: Contract) -> Backups:
+    found = Backups(lab, contract)
+    found.quiet()
+    return found

@@ -16,77 +16,18 @@ import time
 import typing as t
 
 import pytest
-from harness import ROOT, Contract, Lab, soak
+from harness import ROOT, Lab, soak
+from lab_backups import ADMIN, CLIENT, Backups
 
-CLIENT = (
-    "export BORG_REPO=ssh://borg@store1:22/srv/borg/repos/gpu1 BORG_PASSCOMMAND='cat /etc/gpulab/borg/passphrase' BORG_BASE_DIR=/var/lib/gpulab/borg "
-    "BORG_HOST_ID=gpu1 BORG_RSH='ssh -i /etc/gpulab/borg/id_ed25519 -o UserKnownHostsFile=/etc/gpulab/borg/known_hosts -o BatchMode=yes'; "
-)
-ADMIN = (
-    "export BORG_REPO=ssh://borg@store1:22/srv/borg/repos/gpu1 BORG_PASSCOMMAND='cat /etc/gpulab/borg-admin/passphrases/gpu1' BORG_BASE_DIR=$(mktemp -d) "
-    "BORG_RSH='ssh -i /etc/gpulab/borg-admin/id_ed25519 -o UserKnownHostsFile=/etc/gpulab/borg-admin/known_hosts -o BatchMode=yes'; "
-)
 REPOSITORY = "/srv/borg/repos/gpu1"
 TABLE: list[tuple[str, str, int, float]] = []
 
 
-class Backups:
-    """The lab's backups through the eyes of an admin."""
-
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-
-    def run(self, host: str, unit: str) -> bool:
-        return self.lab.sh(host, f"systemctl start {unit}", check=False).returncode == 0
-
-    def backup(self) -> bool:
-        return self.run("gpu1", "gpulab-borg.service")
-
-    def copy(self) -> bool:
-        return self.run("store1", "gpulab-borg-offsite@gpu1.service")
-
-    def watch(self) -> bool:
-        return self.run("mgmt1", "gpulab-borg-watch.service")
-
-    def retain(self) -> bool:
-        return self.run("mgmt1", "gpulab-borg-retain.service")
-
-    def said(self, host: str, unit: str) -> str:
-        """The journal of the unit's last run."""
-        command = f"journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {unit})"
-        return self.lab.sh(host, command, check=False).stdout
-
-    def metric(self, host: str, name: str) -> float:
-        found = self.lab.sh(host, f"cat /var/lib/gpulab/metrics/*.prom | grep '^gpulab_borg_{name}[ {{]'").stdout
-        return float(found.split()[-1])
-
-    def archives(self) -> dict[str, str]:
-        """Name by id, read by the admin host."""
-        found = json.loads(self.lab.sh("mgmt1", ADMIN + "borg list --bypass-lock --json").stdout)
-        return {a["id"]: a["name"] for a in found["archives"]}
-
-    def lost(self, before: t.Mapping[str, str]) -> int:
-        """How many of the archives of before are gone; the newest of them must come back whole."""
-        there = self.archives()
-        newest = list(before.values())[-1]
-        if list(before)[-1] in there:
-            self.lab.sh("mgmt1", ADMIN + f"borg extract --bypass-lock --dry-run ::{newest}")
-        return len(set(before) - set(there))
-
-    def play(self, name: str, **variables: str) -> str:
-        run = self.lab.play(ROOT / "playbooks" / name, variables=variables)
-        assert run.rc == 0, run.output
-        return run.output
-
-
-@pytest.fixture(scope="module")
-def backups(lab: Lab, contract: Contract) -> t.Iterator[Backups]:
-    lab.sh("store1", "systemctl stop 'gpulab-borg-offsite@gpu1.timer'")
-    lab.sh("gpu1", "systemctl stop gpulab-borg.timer; mkdir -p /home/alice")
-    lab.sh("mgmt1", "systemctl stop gpulab-borg-watch.timer")
-    found = Backups(lab)
-    assert found.backup() and found.copy() and found.watch()
-    yield found
+@pytest.fixture(scope="module", autouse=True)
+def table(backups: Backups) -> t.Iterator[None]:
+    backups.lab.sh("gpu1", "mkdir -p /home/alice")
+    assert backups.backup() and backups.copy() and backups.watch()
+    yield
     lines = [f"{'fault':46} {'archives lost':>13} {'s to be within RPO':>19}  seen by the admin"]
     lines += [f"{fault:46} {gone:13} {seconds:19.1f}  {seen}" for fault, seen, gone, seconds in TABLE]
     (ROOT / "reports" / "faults-borg.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -213,7 +154,7 @@ def test_bucket_has_a_flipped_byte_and_loses_an_object(backups: Backups) -> None
     assert flipped in said and gone in said
     assert backups.copy() and backups.metric("store1", "offsite_verify_succeeded") == 0
     # a lost object is copied again with the next backup; a damaged one is never overwritten, so the copy is begun anew beside it
-    backups.play("borg_reseed.yml", reseed_client="gpu1", reseed_stamp="damaged")
+    backups.agreed("borg_reseed.yml", reseed_client="gpu1", reseed_stamp="damaged")
     aside = lab.sh("store1", f"{rclone} lsf -R --files-only offsite:lab-backups/borg-aside/gpu1-damaged/data").stdout.split()
     assert flipped in aside, "the old copy is kept"
     assert backups.backup() and backups.copy()
@@ -269,10 +210,10 @@ def test_copy_is_killed(backups: Backups) -> None:
 def test_retention_is_killed(backups: Backups, three_days_later: t.Callable[[], None]) -> None:
     lab, fault = backups.lab, Fault(backups, "kill -9 during prune")
     three_days_later()
-    few = "s/\"hourly\": [0-9]*/\"hourly\": 1/; s/\"daily\": [0-9]*/\"daily\": 1/"
+    few = 's/"hourly": [0-9]*/"hourly": 1/; s/"daily": [0-9]*/"daily": 1/'
     lab.sh("mgmt1", f"cp /etc/gpulab/borg-admin/clients.json /root/ && sed -i '{few}' /etc/gpulab/borg-admin/clients.json")
     lab.sh("mgmt1", "systemctl start --no-block gpulab-borg-retain.service")
-    wait_for(lab, "mgmt1", "pgrep -f \"borg.*delete\"")
+    wait_for(lab, "mgmt1", 'pgrep -f "borg.*delete"')
     lab.sh("mgmt1", "systemctl kill -s KILL gpulab-borg-retain.service")
     started = time.monotonic()
     assert backups.watch(), backups.said("mgmt1", "gpulab-borg-watch.service")
@@ -373,7 +314,7 @@ def test_passphrase_is_wrong(backups: Backups) -> None:
     assert not backups.backup() and "passphrase" in backups.said("gpu1", "gpulab-borg.service")
     run = lab.play(ROOT / "playbooks" / "borg.yml")
     assert run.rc == 0 and ("gpu1", "file", "/etc/gpulab/borg/passphrase") in run.changes()
-    lab.sh("store1", "systemctl stop 'gpulab-borg-offsite@gpu1.timer'")
+    backups.quiet()
     fault.recovered("BorgBackupFailed; the dry run names the file", started)
 
 
@@ -416,8 +357,8 @@ def test_stale_lock_of_a_dead_session(backups: Backups) -> None:
     lab.sh("store1", f"{lock} && systemd-run --unit session flock --shared /srv/borg/holds/gpu1 sleep 300")
     started = time.monotonic()
     wait_for(lab, "store1", "! flock -n -x /srv/borg/holds/gpu1 true")
-    broken = "import sys; sys.path.insert(0, \"/usr/local/lib/gpulab\"); from gpulab_borg.offsite import break_stale_lock as b"
-    tried = f"runuser -u borg -- python3 -B -c '{broken}; print(b(\"{REPOSITORY}\", \"/srv/borg/holds/gpu1\"))'"
+    broken = 'import sys; sys.path.insert(0, "/usr/local/lib/gpulab"); from gpulab_borg.offsite import break_stale_lock as b'
+    tried = f'runuser -u borg -- python3 -B -c \'{broken}; print(b("{REPOSITORY}", "/srv/borg/holds/gpu1"))\''
     assert lab.sh("store1", tried).stdout.strip() == "False"
     lab.sh("store1", "systemctl stop session")
     assert backups.copy()
@@ -457,9 +398,9 @@ def test_everything_from_the_bucket_on_a_new_server(backups: Backups) -> None:
     assert backups.backup()
     started = time.monotonic()
     lab.box("fresh", "store1")
-    backups.play("borg_recover.yml")
-    backups.play("borg.yml")
-    lab.sh("store1", "systemctl stop 'gpulab-borg-offsite@gpu1.timer'")
+    backups.agreed("borg_recover.yml")
+    backups.agreed("borg.yml")
+    backups.quiet()
     wanted = {"restore_host": "gpu1", "restore_paths": "/home/alice", "restore_to": "/var/tmp/back"}
     output = lab.play(ROOT / "playbooks" / "restore.yml", check=True, variables=wanted)
     assert output.rc == 0 and "/var/tmp/back/home/alice/thesis/ch 1/a.tex" in output.output, output.output

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lab's backups through the eyes of an admin: what units say, what metrics say, which archives there are, and the plays."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+from harness import ROOT, Contract, Lab, Run
+
+CLIENT = (
+    "export BORG_REPO=ssh://borg@store1:22/srv/borg/repos/gpu1 BORG_PASSCOMMAND='cat /etc/gpulab/borg/passphrase' BORG_BASE_DIR=/var/lib/gpulab/borg "
+    "BORG_HOST_ID=gpu1 BORG_RSH='ssh -i /etc/gpulab/borg/id_ed25519 -o UserKnownHostsFile=/etc/gpulab/borg/known_hosts -o BatchMode=yes'; "
+)
+ADMIN = (
+    "export BORG_REPO=ssh://borg@store1:22/srv/borg/repos/gpu1 BORG_PASSCOMMAND='cat /etc/gpulab/borg-admin/passphrases/gpu1' BORG_BASE_DIR=$(mktemp -d) "
+    "BORG_RSH='ssh -i /etc/gpulab/borg-admin/id_ed25519 -o UserKnownHostsFile=/etc/gpulab/borg-admin/known_hosts -o BatchMode=yes'; "
+)
+# How to read what only day-2 plays change, by other means than the modules'
+READERS = {
+    "bucket_copy": """
+        cd $1 && find . -type f ! -name gpulab-segments -printf '%s\\n' | awk '{n++; s += $1} END {printf "{\\"objects\\": %d, \\"bytes\\": %d}", n, s}'
+    """,
+    "bucket_aside": "rclone --config /etc/gpulab/borg-offsite/rclone.conf size --json $1 | sed s/count/objects/",
+    "borg_passphrase": ADMIN + """borg info --bypass-lock >/dev/null && rm -r $BORG_BASE_DIR && echo '{"passphrase": "opens it"}'""",
+}
+UNKNOWN = ["borg_passphrase/*/passphrase:secret"]
+
+
+class Backups:
+    def __init__(self, lab: Lab, contract: Contract) -> None:
+        self.lab = lab
+        self.contract = contract
+
+    def run(self, host: str, unit: str) -> bool:
+        return self.lab.sh(host, f"systemctl start {unit}", check=False).returncode == 0
+
+    def backup(self) -> bool:
+        return self.run("gpu1", "gpulab-borg.service")
+
+    def copy(self) -> bool:
+        return self.run("store1", "gpulab-borg-offsite@gpu1.service")
+
+    def watch(self) -> bool:
+        return self.run("mgmt1", "gpulab-borg-watch.service")
+
+    def retain(self) -> bool:
+        return self.run("mgmt1", "gpulab-borg-retain.service")
+
+    def said(self, host: str, unit: str) -> str:
+        """The journal of the unit's last run."""
+        command = f"journalctl --no-pager -o cat _SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {unit})"
+        return self.lab.sh(host, command, check=False).stdout
+
+    def metric(self, host: str, name: str) -> float:
+        found = self.lab.sh(host, f"cat /var/lib/gpulab/metrics/*.prom | grep '^gpulab_borg_{name}[ {{]'").stdout
+        return float(found.split()[-1])
+
+    def archives(self) -> dict[str, str]:
+        """Name by id, read by the admin host."""
+        found = json.loads(self.lab.sh("mgmt1", ADMIN + "borg list --bypass-lock --json").stdout)
+        return {a["id"]: a["name"] for a in found["archives"]}
+
+    def lost(self, before: t.Mapping[str, str]) -> int:
+        """How many of the archives of before are gone; the newest of them must come back whole."""
+        there = self.archives()
+        newest = list(before.values())[-1]
+        if list(before)[-1] in there:
+            self.lab.sh("mgmt1", ADMIN + f"borg extract --bypass-lock --dry-run ::{newest}")
+        return len(set(before) - set(there))
+
+    def quiet(self) -> None:
+        """A play starts the timers; without them the tests alone say what happens when."""
+        self.lab.sh("store1", "systemctl stop 'gpulab-borg-offsite@gpu1.timer'")
+        self.lab.sh("gpu1", "systemctl stop gpulab-borg.timer")
+        self.lab.sh("mgmt1", "systemctl stop gpulab-borg-watch.timer")
+
+    def play(self, name: str, **variables: t.Any) -> str:
+        run = self.lab.play(ROOT / "playbooks" / name, variables=variables)
+        assert run.rc == 0, run.output
+        return run.output
+
+    def agreed(self, name: str, **variables: t.Any) -> Run:
+        """The play's dry run, then the play. As in the contract the first writes nothing, and both say the same."""
+        subject = self.contract.subject
+        known = dataclasses.replace(subject, readers={**subject.readers, **READERS}, unknown=[*subject.unknown, *UNKNOWN])
+        compared = Contract(known, self.lab)
+        before = self.lab.manifest(subject.hosts)
+        dry = self.lab.play(ROOT / "playbooks" / name, check=True, variables=variables)
+        written = list(compared.written(before, self.lab.manifest(subject.hosts)))
+        assert dry.rc == 0 and not written, (written, dry.output)
+        real = self.lab.play(ROOT / "playbooks" / name, variables=variables)
+        assert real.rc == 0, real.output
+        compared.agree(name, dry, real)
+        assert dry.changes() and not compared.disagreements, "\n".join(str(d) for d in compared.disagreements)
+        return real
