@@ -25,12 +25,12 @@ class ActionModule(ActionBase):
             gate = module.get("gate") or {}
             if not module["hosts"]:
                 outcome = f"skipped: the group {module['group']} is empty"
-            elif gate.get("state") == "closed":
+            elif not gate.get("passes", True):
                 outcome = f"stopped by its gate: {gate['reason']}"
                 closed.append(f"{module['module']}: {gate['reason']}")
             else:
                 done = "predicted" if self._task.check_mode else "deployed and verified"
-                outcome = f"{done} on {', '.join(module['hosts'])}"
+                outcome = f"{done} on {', '.join(module['hosts'])}" + (f"; {gate['reason']}" if gate.get("reason") else "")
             outcomes.append({"module": module["module"], "outcome": outcome})
         result.update(changed=False, failed=bool(closed), gpulab_outcomes=outcomes)
         result["msg"] = " ".join(closed) if closed else [f"{o['module']}: {o['outcome']}" for o in outcomes]

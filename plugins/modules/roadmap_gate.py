@@ -11,8 +11,9 @@ short_description: Judge whether a module of the roadmap may be deployed
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
 description:
-  - Compares the preconditions of a roadmap module with what the inventory declares. A closed gate is a result, not a failure;
+  - Compares what a roadmap module needs with what is measured and declared. A gate that is not open is a result, not a failure;
     the phase playbooks skip that module and say why.
+  - What is unknown, older than a day, without enough history or contradictory keeps a gate from opening, and is told.
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
@@ -21,34 +22,59 @@ options:
     description: Name of the roadmap module.
     type: str
     required: true
-  preconditions:
-    description: What must hold, each with the C(name) it is declared by and its C(meaning).
+  evidence:
+    description:
+      - Readings by name of the evidence, each with C(source) (V(prometheus) or V(host)), C(time) in seconds since the epoch, C(value) in the
+        evidence's unit, C(samples) as pairs of time and value for what must hold over a window, and C(reason) when it is not known.
+    type: dict
+    default: {}
+  declared:
+    description: What the inventory declares, by name of the evidence; true or false, or a number.
+    type: dict
+    default: {}
+  overrides:
+    description: >-
+      Who answers for a module whose gate is not open, each with C(module), C(by), C(reason) and C(until), its last day as C(2026-12-31).
     type: list
     elements: dict
     default: []
-  declared:
-    description: What the inventory declares, by name.
-    type: dict
-    default: {}
+  roadmap:
+    description: File with the roadmap, on the control node; without it the one of this collection.
+    type: path
 """
 
 EXAMPLES = r"""
 - name: May backups be deployed?
   gpulab.expansion.roadmap_gate:
     module: borg
-    preconditions:
-      - {name: object_storage, meaning: a bucket in Aliyun OSS or another S3 store}
-    declared: "{{ lab_preconditions }}"
+    declared: {object_storage: true}
   register: gate
+
+- name: Is it time for a scheduler?
+  gpulab.expansion.roadmap_gate:
+    module: slurm
+    evidence:
+      concurrent_tasks: [{source: prometheus, time: 1795514400, samples: "{{ tasks_of_last_week }}"}]
+    overrides:
+      - {module: slurm, by: Li Wei, reason: the course begins on Monday, until: "2026-12-31"}
 """
 
 RETURN = r"""
 state:
-  description: V(open) or V(closed).
+  description: V(open), V(closed), V(unknown) or V(overridden).
   returned: always
   type: str
+passes:
+  description: Whether the module may be deployed, that is, V(open) or V(overridden).
+  returned: always
+  type: bool
+conditions:
+  description: C(evidence), C(state) (V(holds), V(fails), V(unknown)), C(found), C(source) and C(limit) of each need.
+  returned: always
+  type: list
+  elements: dict
 gpulab_gate:
-  description: C(module), C(state) and C(reason), for the report.
+  description: C(module), C(state), C(passes) and C(reason), for the report.
   returned: always
   type: dict
 """
