@@ -4,7 +4,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs in a throw-away container of the box's base image: /in is this folder, /out the mirror to be.
-# An APT repository with the layout and the signature of a vendor's, holding what the roles install on a bare host.
+# An APT repository with the layout and the signature of a vendor's, holding what the roles, and a test of theirs, install on a bare host.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
 arch=$(dpkg --print-architecture)

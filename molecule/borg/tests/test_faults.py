@@ -20,6 +20,7 @@ from harness import ROOT, Lab, soak
 from lab_backups import ADMIN, CLIENT, Backups
 
 REPOSITORY = "/srv/borg/repos/gpu1"
+COPY = "gpulab-borg-offsite@gpu1.service"
 TABLE: list[tuple[str, str, int, float]] = []
 
 
@@ -174,6 +175,31 @@ def test_bucket_refuses(backups: Backups) -> None:
     fault.recovered("BorgOffsiteLag, journal with rclone's reason", started)
 
 
+@contextlib.contextmanager
+def slow_bucket(lab: Lab) -> t.Iterator[None]:
+    dropin = f"/run/systemd/system/{COPY}.d"
+    lab.sh("store1", f"mkdir -p {dropin} && printf '[Service]\\nEnvironment=RCLONE_BWLIMIT=300k\\n' > {dropin}/slow.conf && systemctl daemon-reload")
+    try:
+        yield
+    finally:
+        lab.sh("store1", f"rm -r {dropin}; systemctl daemon-reload")
+
+
+@soak
+def test_bucket_is_slow(backups: Backups) -> None:
+    lab, fault = backups.lab, Fault(backups, "the bucket is slow")
+    started = time.monotonic()
+    with slow_bucket(lab):
+        lab.sh("gpu1", "head -c 6000000 /dev/urandom > /home/alice/slow.bin")
+        assert backups.backup()
+        lab.sh("store1", f"systemctl start --no-block {COPY}")
+        wait_for(lab, "store1", "pgrep -x rclone")
+        assert backups.backup(), "the copy sends segments without a lock"
+        assert lab.sh("store1", f"systemctl is-active {COPY}", check=False).stdout.strip() == "activating"
+        wait_for(lab, "store1", f"{not_running(COPY)}", 60)
+    fault.recovered("BorgOffsiteLag if it went on; backups go on meanwhile", started)
+
+
 # -- killed
 
 
@@ -192,15 +218,13 @@ def test_backup_is_killed(backups: Backups) -> None:
 @soak
 def test_copy_is_killed(backups: Backups) -> None:
     lab, fault = backups.lab, Fault(backups, "kill -9 during an off-site copy")
-    unit = "gpulab-borg-offsite@gpu1.service"
-    dropin = f"/run/systemd/system/{unit}.d"
-    lab.sh("store1", f"mkdir -p {dropin} && printf '[Service]\\nEnvironment=RCLONE_BWLIMIT=300k\\n' > {dropin}/slow.conf && systemctl daemon-reload")
-    lab.sh("gpu1", "head -c 6000000 /dev/urandom > /home/alice/slow.bin")
-    assert backups.backup()
-    lab.sh("store1", f"systemctl start --no-block {unit}")
-    wait_for(lab, "store1", "pgrep -x rclone")
-    time.sleep(2)
-    lab.sh("store1", f"systemctl kill -s KILL {unit}; rm -r {dropin}; systemctl daemon-reload")
+    with slow_bucket(lab):
+        lab.sh("gpu1", "head -c 6000000 /dev/urandom > /home/alice/slow.bin")
+        assert backups.backup()
+        lab.sh("store1", f"systemctl start --no-block {COPY}")
+        wait_for(lab, "store1", "pgrep -x rclone")
+        time.sleep(2)
+        lab.sh("store1", f"systemctl kill -s KILL {COPY}")
     started = time.monotonic()
     fault.recovered("BorgOffsiteLag if it went on", started)
     assert backups.run("store1", "gpulab-borg-offsite-verify@gpu1.service")
@@ -319,6 +343,21 @@ def test_passphrase_is_wrong(backups: Backups) -> None:
 
 
 @soak
+def test_two_clients_at_once(backups: Backups) -> None:
+    """One of them a clone of the other, with its key and its repository: they take turns."""
+    lab, fault = backups.lab, Fault(backups, "two clients at once, on one repository")
+    lab.sh("gpu1", "head -c 60000000 /dev/urandom > /home/alice/sixty.bin")
+    started = time.monotonic()
+    lab.sh("gpu1", "systemctl start --no-block gpulab-borg.service")
+    wait_for(lab, "store1", f"test -e {REPOSITORY}/lock.exclusive")
+    lab.sh("gpu1", CLIENT.replace("/var/lib/gpulab/borg ", "/run/clone ") + "borg create --lock-wait 120 ::gpu1-clone /home/alice && rm -r /run/clone")
+    wait_for(lab, "gpu1", f"{not_running('gpulab-borg.service')} && test $(systemctl show -p Result --value gpulab-borg.service) = success", 120)
+    assert "gpu1-clone" in backups.archives().values()
+    lab.sh("gpu1", "rm /home/alice/sixty.bin")
+    fault.recovered("nothing: one waits for the other", started)
+
+
+@soak
 def test_backup_copy_and_retention_at_once(backups: Backups, three_days_later: t.Callable[[], None]) -> None:
     lab, fault = backups.lab, Fault(backups, "backup, copy and retention at once")
     three_days_later()
@@ -428,20 +467,3 @@ def test_restore_to_its_place_keeps_what_is_there(backups: Backups) -> None:
     assert lab.sh("gpu1", "cat /home/bob/paper; stat -c '%u %a' /home/bob/paper").stdout == "right\n1234 640\n"
     assert lab.sh("gpu1", "cat /home/bob/paper.before-gpu1-*").stdout == "ruined\n"
     assert lab.sh("gpu1", "ls -A /home/bob | wc -l").stdout.strip() == "2"
-
-
-@soak
-def test_database_comes_back(backups: Backups) -> None:
-    lab = backups.lab
-    python = "python3 -c 'import sqlite3; c = sqlite3.connect(\"/srv/app.db\"); {0}; c.commit()'"
-    lab.sh("gpu1", python.format('c.execute("create table if not exists runs (loss real)"); c.execute("insert into runs values (0.25)")'))
-    run = lab.play(ROOT / "playbooks" / "borg.yml", variables={"borg_databases": {"sqlite": [{"name": "app", "path": "/srv/app.db"}]}})
-    assert run.rc == 0, run.output
-    lab.sh("store1", "systemctl stop 'gpulab-borg-offsite@gpu1.timer'")
-    assert backups.backup(), backups.said("gpu1", "gpulab-borg.service")
-    lab.sh("gpu1", python.format('c.execute("delete from runs")'))
-    restore = "/opt/gpulab/borg/bin/borgmatic --config /etc/gpulab/borg/config.yaml restore --archive latest --data-source app"
-    lab.sh("gpu1", f"export BORG_HOST_ID=gpu1 HOME=/var/lib/gpulab/borg; {restore}")
-    assert lab.sh("gpu1", python.format('print(c.execute("select * from runs").fetchall())')).stdout.strip() == "[(0.25,)]"
-    assert lab.play(ROOT / "playbooks" / "borg.yml").rc == 0
-    lab.sh("store1", "systemctl stop 'gpulab-borg-offsite@gpu1.timer'")

@@ -62,6 +62,45 @@ def test_a_client_comes_and_leaves(lab: Lab, backups: Backups, tmp_path: pathlib
     goes_on(backups)
 
 
+DATABASES = {
+    "sqlite": [{"name": "lite", "path": "/srv/lite.db"}],
+    "mariadb": [{"name": "maria"}],
+    "postgresql": [{"name": "post", **{f"{c}_command": f"runuser -u postgres -- {c}" for c in ("pg_dump", "pg_restore", "psql")}}],
+}
+QUERY = {
+    "lite": 'python3 -c \'import sqlite3, sys; c = sqlite3.connect("/srv/lite.db"); print(*c.execute(sys.argv[1]).fetchall()); c.commit()\' "$1"',
+    "maria": 'mariadb -N maria -e "$1"',
+    "post": 'cd / && runuser -u postgres -- psql -qAt post -c "$1"',
+}
+
+
+@soak
+def test_databases_come_back(lab: Lab, backups: Backups) -> None:
+    """MariaDB, PostgreSQL and SQLite: dumped into the backup while they run, emptied, and restored from it."""
+
+    def ask(name: str, query: str) -> str:
+        return lab.sh("gpu1", f"set -- '{query}'; {QUERY[name]}").stdout.strip()
+
+    install = "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends mariadb-server postgresql"
+    lab.sh("gpu1", f"{install} >/dev/null 2>&1 && systemctl start mariadb postgresql && mariadb -e 'create database maria'")
+    lab.sh("gpu1", "cd / && timeout 30 sh -c 'until runuser -u postgres -- createdb post; do sleep 1; done'")
+    for name in QUERY:
+        ask(name, "create table runs (loss integer)")
+        ask(name, "insert into runs values (25)")
+    backups.agreed("borg.yml", borg_databases=DATABASES)
+    backups.quiet()
+    assert backups.backup(), backups.said("gpu1", "gpulab-borg.service")
+    for name in QUERY:
+        ask(name, "delete from runs")
+        assert "25" not in ask(name, "select loss from runs")
+    restore = "/opt/gpulab/borg/bin/borgmatic --config /etc/gpulab/borg/config.yaml restore --archive latest"
+    lab.sh("gpu1", f"cd / && export BORG_HOST_ID=gpu1 HOME=/var/lib/gpulab/borg; {restore}")
+    for name in QUERY:
+        assert "25" in ask(name, "select loss from runs"), name
+    backups.play("borg.yml")
+    goes_on(backups)
+
+
 @soak
 def test_quota_and_storage_class(lab: Lab, backups: Backups) -> None:
     """A client that is over its quota is told so; what it had stays."""
