@@ -142,8 +142,9 @@ def test_bucket_has_a_flipped_byte_and_loses_an_object(backups: Backups) -> None
     lab, fault = backups.lab, Fault(backups, "the bucket loses an object, and flips a byte")
     rclone = "rclone --config /etc/gpulab/borg-offsite/rclone.conf"
     target = "offsite:lab-backups/borg/gpu1"
-    listed = lab.sh("store1", f"{rclone} lsf -R --files-only --format ps {target}/data").stdout.split()
-    (flipped, _size), (gone, _other) = sorted((line.split(";") for line in listed), key=lambda pair: -int(pair[1]))[:2]
+    # two that belong to the repository; obsolete ones may lie beside them
+    listed = lab.sh("store1", f"cd {REPOSITORY}/data && {rclone} cat {target}/gpulab-segments | xargs ls -S").stdout.split()
+    flipped, gone = listed[:2]
     verify = "gpulab-borg-offsite-verify@gpu1.service"
     assert backups.run("store1", verify), backups.said("store1", verify)
     flip = f"cp -p {REPOSITORY}/data/{flipped} /tmp/f && printf x | dd of=/tmp/f bs=1 seek=1000 conv=notrunc && touch -r {REPOSITORY}/data/{flipped} /tmp/f"
