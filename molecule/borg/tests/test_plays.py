@@ -87,7 +87,7 @@ def test_databases_come_back(lab: Lab, backups: Backups) -> None:
     for name in QUERY:
         ask(name, "create table runs (loss integer)")
         ask(name, "insert into runs values (25)")
-    backups.agreed("borg.yml", borg_databases=DATABASES)
+    backups.play("borg.yml", borg_databases=DATABASES)
     backups.quiet()
     assert backups.backup(), backups.said("gpu1", "gpulab-borg.service")
     for name in QUERY:
@@ -97,6 +97,7 @@ def test_databases_come_back(lab: Lab, backups: Backups) -> None:
     lab.sh("gpu1", f"cd / && export BORG_HOST_ID=gpu1 HOME=/var/lib/gpulab/borg; {restore}")
     for name in QUERY:
         assert "25" in ask(name, "select loss from runs"), name
+    lab.sh("gpu1", "systemctl stop mariadb postgresql")
     backups.play("borg.yml")
     goes_on(backups)
 
