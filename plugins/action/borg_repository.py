@@ -22,7 +22,10 @@ class ActionModule(PredictingAction):
 
     def requires_elsewhere(self, args: dict[str, t.Any]) -> set[tuple[str, tuple[str, str]]]:
         server = args.get("server")
-        return {(server, ("package", "borgbackup")), (server, ("unit", "ssh.service"))} if server else set()
+        if not server:
+            return set()
+        # with other keys than now the server lets others in than now
+        return {(server, ("package", "borgbackup")), (server, ("unit", "ssh.service")), (server, ("path", str(args.get("authorized_keys"))))}
 
     def brings(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
         return {("borg_repository", str(args.get("repository")))}

@@ -31,6 +31,9 @@ options:
   server:
     description: Inventory name of the host that serves the repository, so that a dry run knows what it has yet to bring there.
     type: str
+  authorized_keys:
+    description: File on O(server) that lets the client in. A dry run that would first change it does not read the repository.
+    type: path
   found_on_server:
     description:
       - Whether the server has the repository, read there. A dry run relies on it while the client cannot look for itself, because it
@@ -97,6 +100,7 @@ def main() -> None:
             base_directory=dict(type="path", required=True),
             encryption=dict(type="str", choices=["repokey-blake2", "repokey"], default="repokey-blake2"),
             server=dict(type="str"),
+            authorized_keys=dict(type="path", no_log=False),
             found_on_server=dict(type="bool", default=False),
             known_id=dict(type="str", default=""),
         ),
