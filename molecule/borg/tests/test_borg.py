@@ -117,6 +117,7 @@ def test_passphrase_is_in_no_argument(lab: Lab, contract: Contract) -> None:
     assert "borg" in seen and "gpu1-box-passphrase" not in seen
 
 
+@soak
 def test_scheduled_drills_and_checks(lab: Lab, contract: Contract) -> None:
     lab.sh("gpu1", "mkdir -p /home/erin && cp -a /usr/share/perl* /home/erin/ && sleep 1.1 && systemctl start gpulab-borg.service")
     for kind in ("sample", "full"):

@@ -406,6 +406,7 @@ def test_stale_lock_of_a_dead_session(backups: Backups) -> None:
     fault.recovered("BorgStaleLock", started)
 
 
+@soak
 def test_no_session_begins_while_retention_holds(backups: Backups) -> None:
     """Without the hold a client could hide archives between the last look and the compaction."""
     lab = backups.lab
