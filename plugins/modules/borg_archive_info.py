@@ -21,6 +21,13 @@ options:
   last:
     description: Read only so many of the newest archives.
     type: int
+  younger_than:
+    description: Seconds. While no archive is younger, read again every few seconds until O(wait_seconds) are over, which is no failure.
+    type: float
+  wait_seconds:
+    description: How long to wait for an archive that is O(younger_than); a dry run does not wait.
+    type: int
+    default: 0
   server:
     description: Inventory name of the host that serves the repository, so that a dry run knows what it has yet to bring there.
     type: str
@@ -72,20 +79,28 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=access_spec(
             last=dict(type="int"),
+            younger_than=dict(type="float"),
+            wait_seconds=dict(type="int", default=0),
             server=dict(type="str"),
             timer=dict(type="str"),
         ),
         supports_check_mode=True,
     )
     wanted = module.params
-    now = time.time()
-    try:
-        found = Borg(module.run_command, access_of(wanted, module.tmpdir)).read(wanted["last"])
-    except RepositoryMissing:
-        module.exit_json(changed=False, state="absent", archives=[], newest_age=None, now=now)
-    except BorgError as exc:
-        module.fail_json(msg=str(exc))
-    module.exit_json(changed=False, **ages(found.archives, now))
+    until = time.monotonic() + (0 if module.check_mode else wanted["wait_seconds"])
+    while True:
+        now = time.time()
+        try:
+            found = Borg(module.run_command, access_of(wanted, module.tmpdir)).read(wanted["last"])
+        except RepositoryMissing:
+            module.exit_json(changed=False, state="absent", archives=[], newest_age=None, now=now)
+        except BorgError as exc:
+            module.fail_json(msg=str(exc))
+        told = ages(found.archives, now)
+        young = told["newest_age"] is not None and told["newest_age"] <= (wanted["younger_than"] or 0)
+        if young or time.monotonic() >= until:
+            module.exit_json(changed=False, **told)
+        time.sleep(4)  # the backup that is waited for needs the processor more than this does
 
 
 if __name__ == "__main__":
