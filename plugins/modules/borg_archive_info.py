@@ -69,10 +69,12 @@ now:
 """
 
 import time
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, access_spec, ages
+from ..module_utils._plan.waiting import read_until
 
 
 def main() -> None:
@@ -87,20 +89,23 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    until = time.monotonic() + (0 if module.check_mode else wanted["wait_seconds"])
-    while True:
+
+    def read() -> dict[str, t.Any]:
         now = time.time()
         try:
-            found = Borg(module.run_command, access_of(wanted, module.tmpdir)).read(wanted["last"])
+            return ages(Borg(module.run_command, access_of(wanted, module.tmpdir)).read(wanted["last"]).archives, now)
         except RepositoryMissing:
-            module.exit_json(changed=False, state="absent", archives=[], newest_age=None, now=now)
-        except BorgError as exc:
-            module.fail_json(msg=str(exc))
-        told = ages(found.archives, now)
-        young = told["newest_age"] is not None and told["newest_age"] <= (wanted["younger_than"] or 0)
-        if young or time.monotonic() >= until:
-            module.exit_json(changed=False, **told)
-        time.sleep(4)  # the backup that is waited for needs the processor more than this does
+            return {"state": "absent", "archives": [], "newest_age": None, "now": now}
+
+    def enough(found: dict[str, t.Any]) -> bool:
+        return found["state"] == "absent" or (found["newest_age"] is not None and found["newest_age"] <= (wanted["younger_than"] or 0))
+
+    # seldom, because the backup that is waited for needs the processor more than this does
+    try:
+        found = read_until(read, enough, 0 if module.check_mode else wanted["wait_seconds"], 4)
+    except BorgError as exc:
+        module.fail_json(msg=str(exc))
+    module.exit_json(changed=False, **found)
 
 
 if __name__ == "__main__":

@@ -68,6 +68,19 @@ options:
     type: list
     elements: str
     default: []
+  wait_for:
+    description:
+      - Regular expressions by path. Read again until the content of each path matches, or O(wait_seconds) are over.
+      - What has not come by then is no failure, because it is what is asked.
+    type: dict
+    default: {}
+  younger_than:
+    description: Paths of O(wait_for) count only when they were written at most so many seconds ago.
+    type: float
+  wait_seconds:
+    description: How long to wait for O(wait_for).
+    type: int
+    default: 0
 """
 
 EXAMPLES = r"""
@@ -144,7 +157,8 @@ now:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._plan.host import HostReader, UnreadableHost
+from ..module_utils._plan.host import HostReader, UnreadableHost, unwritten
+from ..module_utils._plan.waiting import read_until
 
 
 def main() -> None:
@@ -162,9 +176,14 @@ def main() -> None:
                 options=dict(install=dict(type="list", elements="str", default=[]), sources=dict(type="dict", default={})),
             ),
             urls=names,
+            wait_for=dict(type="dict", default={}),
+            younger_than=dict(type="float"),
+            wait_seconds=dict(type="int", default=0),
         ),
         supports_check_mode=True,
     )
+    awaited = module.params["wait_for"]
+    read_until(lambda: unwritten(awaited, module.params["younger_than"]), lambda missing: not missing, module.params["wait_seconds"], 0.5)
     try:
         module.exit_json(changed=False, **HostReader(module.run_command, module.tmpdir).read(module.params))
     except UnreadableHost as exc:

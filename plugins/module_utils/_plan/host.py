@@ -36,6 +36,18 @@ class UnreadableHost(Exception):
     """The host lacks what reading it needs; the message is a sentence for the admin."""
 
 
+def unwritten(wanted: dict[str, str], younger_than: float | None) -> list[str]:
+    """Paths of C(wanted) whose content does not match their regular expression, or is older than so many seconds."""
+    return [path for path, pattern in wanted.items() if not _written(path, pattern, younger_than)]
+
+
+def _written(path: str, pattern: str, younger_than: float | None) -> bool:
+    text = read_text(path)
+    if text is None or not re.search(pattern, text, re.MULTILINE):
+        return False
+    return younger_than is None or time.time() - os.stat(path).st_mtime <= younger_than
+
+
 class HostReader:
     """C(run) executes an argv and returns (rc, stdout, stderr); C(tmp) is a directory for the simulation."""
 
