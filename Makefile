@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup box box-down phase1 test lint unit contract roles e2e soak bench
+.PHONY: help setup box box-down phase1 audit test lint unit contract roles e2e soak bench
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -42,6 +42,9 @@ box-down: ## remove exactly what the box made
 phase1: box ## run phase 1 on the box; the last line says where the report is
 	@$(BIN)/ansible-playbook -i inventories/box phase1.yml
 
+audit: box ## what is true of the box, on one page; changes nothing
+	@$(BIN)/ansible-playbook -i inventories/box playbooks/audit.yml --check
+
 test: setup lint unit contract roles e2e ## all checks and tests, as CI runs them
 
 lint: setup ## style, documentation, ansible-lint production, ansible-test sanity
@@ -54,7 +57,7 @@ contract: setup ## static checks, and the liars that the contract must catch
 	@$(BIN)/python -m pytest -q tests/contract
 
 roles: setup ## each role through its states, then its own tests
-	@set -e; for role in gpu_node borg; do \
+	@set -e; for role in gpu_node monitoring borg; do \
 	  $(BIN)/molecule test -s $$role || { tail -c 6000 reports/failed.txt; exit 1; }; cat reports/contract-$$role.txt; done
 
 e2e: setup ## the README's commands, and the built and installed collection
@@ -66,3 +69,4 @@ soak: test bench ## all of test, every place to be interrupted at, and the bench
 bench: box ## ratios, measured side by side
 	@$(BIN)/python bench/noop.py
 	@$(BIN)/python bench/backup.py
+	@$(BIN)/python bench/audit.py

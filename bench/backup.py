@@ -39,9 +39,7 @@ def ours() -> tuple[float, float]:
 
 def told(what: str, ours_took: tuple[float, float], plain_took: tuple[float, float]) -> None:
     mine, other = sum(ours_took), sum(plain_took)
-    print(
-        f"{what:34} ours {ours_took[0]:6.2f} + {ours_took[1]:5.2f} s, plain {plain_took[0]:6.2f} + {plain_took[1]:5.2f} s: {mine / other:5.2f} x", flush=True
-    )
+    print(f"{what:34} ours {ours_took[0]:6.2f} + {ours_took[1]:5.2f} s, plain {plain_took[0]:6.2f} + {plain_took[1]:5.2f} s: {mine / other:5.2f} x", flush=True)
 
 
 def main() -> None:

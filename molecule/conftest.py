@@ -43,8 +43,8 @@ def lab(scenario: pathlib.Path) -> Lab:
 def contract(scenario: pathlib.Path, lab: Lab) -> Contract:
     """Run the states; leaves converged hosts. The report goes to reports/contract-<role>.txt."""
     subject = Subject.load(scenario / "contract.yml")
-    lab.box("fresh", *subject.hosts, *subject.others)
     found = Contract(subject, lab)
+    found.fresh()
     for state in (found.bare, found.drifted, found.input_changed, found.engine_down, found.interrupted):
         state()
     report = found.report()

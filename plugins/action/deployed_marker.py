@@ -29,6 +29,7 @@ class ActionModule(HostAction):
         role = os.path.basename(str(self._vars.get("role_path", "")))
         if not role:
             raise AnsibleActionFail("deployed_marker is expected to be a task of a role.")
+        self._ledger.finish(self._host, role)
         part = str(self._task.args.get("part") or "main")
         role = role if part == "main" else f"{role}_{part}"
         wanted: Tree = {"role": role, "version": _version(), "inputs": self._inputs(part)}

@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..module_utils._plan.prediction import RESULT_KEY, prediction
+from ..plugin_utils import _requests, _roadmap
+from ..plugin_utils._ledger import Ledger
+
 
 class ActionModule(ActionBase):
-    """Says for each roadmap module of a phase what became of it, so that nothing is left out in silence."""
+    """Says for each roadmap module of a phase what became of it, so that nothing is left out in silence, and accepts what was asked for."""
 
     _supports_check_mode = True
     _requires_connection = False
@@ -20,18 +25,37 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         if "modules" not in self._task.args:
             raise AnsibleActionFail("phase_outcome: modules is expected, but not given.")
-        outcomes, closed = [], []
+        ledger = Ledger(constants.DEFAULT_LOCAL_TMP)
+        outcomes, closed, done = [], [], []
         for module in self._task.args["modules"]:
             gate = module.get("gate") or {}
+            finished = [host for host in module["hosts"] if host in ledger.finished(module["module"])]
+            missing = [host for host in module["hosts"] if host not in finished]
             if not module["hosts"]:
                 outcome = f"skipped: the group {module['group']} is empty"
             elif not gate.get("passes", True):
                 outcome = f"stopped by its gate: {gate['reason']}"
                 closed.append(f"{module['module']}: {gate['reason']}")
             else:
-                done = "predicted" if self._task.check_mode else "deployed and verified"
-                outcome = f"{done} on {', '.join(module['hosts'])}" + (f"; {gate['reason']}" if gate.get("reason") else "")
+                told = "predicted" if self._task.check_mode else "deployed and verified"
+                parts = [f"{told} on {', '.join(finished)}"] if finished else []
+                parts += [f"not brought to its end on {', '.join(missing)}"] if missing else []
+                outcome = "; ".join([*parts, *([gate["reason"]] if gate.get("reason") else [])])
+                done += [] if missing else [module["module"]]
             outcomes.append({"module": module["module"], "outcome": outcome})
-        result.update(changed=False, failed=bool(closed), gpulab_outcomes=outcomes)
+        accepted = self._accept(ledger, done)
+        result.update(changed=bool(accepted), failed=bool(closed), gpulab_outcomes=outcomes)
+        result[RESULT_KEY] = accepted
         result["msg"] = " ".join(closed) if closed else [f"{o['module']}: {o['outcome']}" for o in outcomes]
         return result
+
+    def _accept(self, ledger: Ledger, done: t.Collection[str]) -> list[dict[str, t.Any]]:
+        """A record for each approved request whose module was brought to its end on all of its hosts."""
+        directory = str(self._task.args.get("requests") or "")
+        accepted = []
+        for request in _requests.read(directory, _roadmap.read().modules)[0] if directory else []:
+            if request.state == "approved" and request.module in done:
+                accepted.append(prediction("acceptance", _requests.record_of(directory, request.name), None, {"module": request.module}))
+                if not self._task.check_mode:
+                    _requests.accept(directory, request, ledger.verdicts(request.module))
+        return accepted

@@ -107,8 +107,8 @@ class ActionModule(HostAction):
         if given == ["content"]:
             return str(args["content"])
         folder = "templates" if given == ["template"] else "files"
-        if args[given[0]].startswith("plugins/"):
-            found = os.path.join(_ROOT, args[given[0]])  # a program on the host that reads what a module reads
+        if args[given[0]].startswith(("plugins/", "roles/")):
+            found = os.path.join(_ROOT, args[given[0]])  # a program that reads what a module reads, or what another role brings
         else:
             found = self._find_needle(folder, args[given[0]])
         text = self._loader.get_text_file_contents(found)

@@ -4,18 +4,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._roadmap.judge import judge
-from ..module_utils._roadmap.model import Override, Reading, Roadmap, RoadmapError, load
-
-_ROADMAP = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "playbooks", "files", "roadmap.yml")
+from ..module_utils._requests.model import missing
+from ..module_utils._roadmap.judge import Gate, judge
+from ..module_utils._roadmap.model import Override, Reading, Roadmap, RoadmapError
+from ..plugin_utils import _requests, _roadmap
 
 
 class ActionModule(ActionBase):
@@ -29,27 +29,53 @@ class ActionModule(ActionBase):
         args = self._task.args
         now = time.time()
         try:
-            roadmap = self._roadmap(str(args.get("roadmap") or _ROADMAP))
-            if args.get("module") not in roadmap.modules:
-                raise RoadmapError(f"One of the roadmap's modules {', '.join(roadmap.modules)} is expected, but given is {args.get('module')!r}: correct it.")
+            roadmap = _roadmap.read(args.get("roadmap"))
+            wanted = [args["module"]] if args.get("module") else list(roadmap.modules)
+            if wanted[0] not in roadmap.modules:
+                raise RoadmapError(f"One of the roadmap's modules {', '.join(roadmap.modules)} is expected, but given is {wanted[0]!r}: correct it.")
             overrides = [Override.from_dict(entry) for entry in args.get("overrides") or []]
-            gate = judge(roadmap.modules[args["module"]], _known(roadmap, args.get("evidence") or {}, args.get("declared") or {}, now), overrides, now)
+            known = _known(roadmap, args.get("evidence") or {}, args.get("declared") or {}, now)
+            gates = [judge(roadmap.modules[key], known, overrides, now) for key in wanted]
         except RoadmapError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        conditions = [
-            {"evidence": j.condition.evidence.key, "state": j.state, "found": j.found, "source": j.source, "limit": j.condition.limit} for j in gate.judgements
-        ]
-        told = gate.reason or f"The gate of {gate.module} is open."
-        result.update(changed=False, state=gate.state, passes=gate.passes, conditions=conditions, msg=told)
-        result["gpulab_gate"] = {"module": gate.module, "state": gate.state, "passes": gate.passes, "reason": gate.reason}
+        if args.get("requests") and not self._task.check_mode:
+            gates = [_approved(gate, str(args["requests"]), roadmap) for gate in gates]
+        told = [_told(gate, roadmap) for gate in gates]
+        if args.get("module"):
+            result.update({key: value for key, value in told[0].items() if key in ("state", "passes", "reason", "conditions")})
+        result.update(changed=False, msg=" ".join(gate["reason"] or f"The gate of {gate['module']} is open." for gate in told), gpulab_gates=told)
         return result
 
-    def _roadmap(self, path: str) -> Roadmap:
-        try:
-            with open(path, encoding="utf-8") as handle:
-                return load(yaml_load(handle), path)
-        except OSError as exc:
-            raise RoadmapError(f"The roadmap is expected at {path}, but it cannot be read: {exc.strerror}. Correct the path.") from exc
+
+def _told(gate: Gate, roadmap: Roadmap) -> dict[str, t.Any]:
+    module = roadmap.modules[gate.module]
+    conditions = [
+        {
+            "evidence": j.condition.evidence.key,
+            "name": j.condition.evidence.name,
+            "name_zh": j.condition.evidence.name_zh,
+            "state": j.state,
+            "found": j.found,
+            "source": j.source,
+            "operator": j.condition.operator,
+            "limit": j.condition.limit,
+            "unit": j.condition.evidence.unit,
+            "window": j.condition.window,
+            "share": j.condition.share,
+        }
+        for j in gate.judgements
+    ]
+    about = {key: getattr(module, key) for key in ("phase", "name", "name_zh", "urgency", "difficulty")}
+    return {"module": gate.module, "state": gate.state, "passes": gate.passes, "reason": gate.reason, "conditions": conditions, **about}
+
+
+def _approved(gate: Gate, directory: str, roadmap: Roadmap) -> Gate:
+    """A lab that keeps requests deploys nothing that the team has not approved. A dry run is not asked."""
+    if not os.path.isdir(directory):
+        return gate
+    found, wrong = _requests.read(directory, roadmap.modules)
+    why = missing(gate.module, found)
+    return dataclasses.replace(gate, state="closed", reason=" ".join([why, *wrong, gate.reason]).strip()) if why else gate
 
 
 def _known(roadmap: Roadmap, evidence: t.Mapping[str, t.Any], declared: t.Mapping[str, t.Any], now: float) -> dict[str, list[Reading]]:

@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
+from ..plugin_utils._ledger import Ledger
 
 
 class ActionModule(ActionBase):
@@ -28,6 +31,9 @@ class ActionModule(ActionBase):
         failed = [v["measured"] for v in verdicts if v["verdict"] == "failed"]
         result.update(changed=False, failed=bool(failed), msg=" ".join(failed) or "; ".join(v["measured"] or v["verdict"] for v in verdicts))
         result["gpulab_verdicts"] = verdicts
+        if self._task._role:
+            role = self._task._role.get_name().rpartition(".")[2]
+            Ledger(constants.DEFAULT_LOCAL_TMP).note_verdicts((task_vars or {})["inventory_hostname"], role, verdicts)
         return result
 
     def _judge(self, item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

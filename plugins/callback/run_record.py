@@ -36,78 +36,19 @@ options:
 import datetime
 import json
 import os
-import time
 import typing as t
 
-from ansible.plugins.callback import CallbackBase
-
-from ..module_utils._plan.prediction import RESULT_KEY
+from ..plugin_utils._recording import Recorder
 from ..plugin_utils._report import Record, markdown, summary, terminal
 
 
-class CallbackModule(CallbackBase):
+class CallbackModule(Recorder):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "gpulab.expansion.run_record"
     CALLBACK_NEEDS_ENABLED = True
 
-    def __init__(self, *args: t.Any, **kwargs: t.Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._records: list[Record] = []
-        self._occurrences: dict[tuple[str, str, bool], int] = {}
-        self._started: dict[str, float] = {}
-        self._handlers: set[str] = set()
-        self._title = "run"
-
-    def v2_playbook_on_start(self, playbook: t.Any) -> None:
-        self._title = os.path.splitext(os.path.basename(playbook._file_name))[0]
-
-    def v2_playbook_on_handler_task_start(self, task: t.Any) -> None:
-        self._handlers.add(task._uuid)
-
-    def v2_runner_on_start(self, host: t.Any, task: t.Any) -> None:
-        self._started[f"{host.get_name()}/{task._uuid}"] = time.monotonic()
-
-    def v2_runner_on_ok(self, result: t.Any) -> None:
-        self._record(result)
-
-    def v2_runner_on_failed(self, result: t.Any, ignore_errors: bool = False) -> None:
-        self._record(result, failed=True)
-
-    def v2_runner_on_unreachable(self, result: t.Any) -> None:
-        self._record(result, failed=True)
-
-    def v2_runner_on_skipped(self, result: t.Any) -> None:
-        self._record(result, skipped=True)
-
-    def _record(self, result: t.Any, failed: bool = False, skipped: bool = False) -> None:
-        task, answer = result.task, result.result
-        inventory_host = result.host.get_name()
-        host = str(task.delegate_to or inventory_host)
-        handler = task._uuid in self._handlers
-        place = task.get_path()
-        counted = (host, place, handler)
-        self._occurrences[counted] = self._occurrences.get(counted, 0) + 1
-        started = self._started.pop(f"{inventory_host}/{task._uuid}", None)
-        record: Record = {
-            "host": host,
-            "role": task._role.get_name() if task._role else "",
-            "place": place,
-            "occurrence": self._occurrences[counted],
-            "handler": handler,
-            "task": task.get_name(),
-            "check": bool(task.check_mode),
-            "changed": bool(answer.get("changed")),
-            "failed": failed,
-            "skipped": skipped,
-            "seconds": None if started is None else round(time.monotonic() - started, 3),
-            "prediction": answer.get(RESULT_KEY),
-            "verdicts": answer.get("gpulab_verdicts"),
-            "gate": answer.get("gpulab_gate"),
-            "outcomes": answer.get("gpulab_outcomes"),
-            "message": str(answer.get("msg", "")) if failed else "",
-        }
-        self._records.append(record)
+    def _keep(self, record: Record, answer: t.Mapping[str, t.Any]) -> None:
         path = self.get_option("record")
         if path:
             with open(path, "a", encoding="utf-8") as handle:
@@ -119,7 +60,7 @@ class CallbackModule(CallbackBase):
         if found["outcomes"] or any(r.get("prediction") is not None for r in self._records):
             self._display.display("\n" + terminal(found, check))
         directory = self.get_option("reports")
-        if directory and self._records:
+        if directory and self._records and self._title != "audit":  # which has a report of its own
             os.makedirs(directory, exist_ok=True)
             now = datetime.datetime.now(datetime.timezone.utc)
             stem = os.path.join(directory, f"{self._title}-{'check' if check else 'apply'}-{now:%Y%m%dT%H%M%SZ}")

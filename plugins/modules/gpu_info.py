@@ -23,6 +23,12 @@ options:
     description:
       - Virtual environment that has nvidia-ml-py, when the interpreter of the module does not.
     type: path
+  python_path:
+    description: Directory that has C(pynvml.py), when neither has nvidia-ml-py.
+    type: path
+  seconds:
+    description: Read for so long, once a second, for RV(series); 0 reads once.
+    type: float
 requirements:
   - nvidia-ml-py
 """
@@ -87,30 +93,60 @@ gpus:
       throttle_reasons: [sw_power_cap]
       ecc: not supported
       ecc_uncorrected:
+      ecc_uncorrected_volatile:
+      remap_pending:
+      remap_failure:
       mig: not supported
       nvlink_active: not supported
+      nvlink_down:
       processes: [{pid: 4711, user: alice, name: python, memory_mib: 19000}]
       unreadable: {}
+series:
+  description:
+    - What M(gpulab.expansion.gpu_threshold_check) judges. C(metric), C(device), C(samples) of seconds since the epoch and value, and
+      C(reason) when there are none. Xids are those of the kernel log of one day that speak of hardware.
+  returned: when O(seconds) is given
+  type: list
+  elements: dict
 """
 
 import glob
 import os
 import sys
+import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._gpu.series import series
 from ..module_utils._gpu.session import read
 
 
+def kernel_log(module: AnsibleModule) -> str | None:
+    """Xids of a day, none when there is no such log."""
+    argv = ["journalctl", "--quiet", "--no-pager", "--dmesg", "--since=-24h", "--output=cat", "--grep=NVRM: Xid"]
+    code, out, err = module.run_command(argv, handle_exceptions=False) if module.get_bin_path("journalctl") else (2, "", "")
+    return out if code == 0 or (code == 1 and not err) else None
+
+
 def main() -> None:
-    module = AnsibleModule(argument_spec=dict(python_env=dict(type="path")), supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=dict(python_env=dict(type="path"), python_path=dict(type="path"), seconds=dict(type="float")), supports_check_mode=True
+    )
+    seconds = module.params["seconds"]
     if module.params["python_env"]:
         sys.path += glob.glob(os.path.join(module.params["python_env"], "lib", "python3*", "site-packages"))
+    sys.path += [module.params["python_path"]] if module.params["python_path"] else []
     try:
         import pynvml
     except ImportError:
         pynvml = None
-    module.exit_json(changed=False, **read(pynvml).as_dict())
+    readings = [(time.time(), read(pynvml))]
+    until = time.monotonic() + (seconds or 0)
+    while readings[-1][1].gpus and time.monotonic() < until:
+        time.sleep(min(1.0, max(until - time.monotonic(), 0.0)))
+        readings.append((time.time(), read(pynvml)))
+    more = {} if seconds is None else {"series": series(readings, kernel_log(module))}
+    module.exit_json(changed=False, **readings[-1][1].as_dict(), **more)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,21 @@ description:
   - The last task of a phase playbook. Modules whose group is empty are skipped and said so.
   - Fails when a gate stopped a module that has hosts, so that a pipeline does not take a missing module for a deployed one. All
     other modules have been deployed by then.
+  - Writes a record of acceptance, with what was verified, beside each approved request whose module was brought to its end on all hosts.
 extends_documentation_fragment:
   - gpulab.expansion.attributes
-  - gpulab.expansion.attributes.info_module
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
 options:
+  requests:
+    description: Directory with the lab's requests, on the control node; empty, or one that is not there, has none.
+    type: str
+    default: ""
   modules:
-    description: Each with C(module), C(group), C(hosts) (of that group) and C(gate) (RV(gpulab.expansion.roadmap_gate#module:gpulab_gate)).
+    description: Each with C(module), C(group), C(hosts) (of that group) and C(gate), what M(gpulab.expansion.roadmap_gate) said.
     type: list
     elements: dict
     required: true

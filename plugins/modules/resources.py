@@ -31,7 +31,7 @@ options:
       - "C(repository): C(name), C(uri), C(suite), C(components), C(signed_by) (ASCII-armoured key), a deb822 source."
       - "C(directory): C(path), C(owner), C(group), C(mode)."
       - "C(file): C(path), C(owner), C(group), C(mode), one of C(content), C(template), C(source) (in the role's C(files/), or
-        below the collection's C(plugins/)); C(secret) hides its content and digest."
+        below the collection's C(plugins/) or C(roles/)); C(secret) hides its content and digest."
       - "C(download): C(url), C(sha256), C(path), C(owner), C(group), C(mode)."
       - "C(user): a system user with a group of its name: C(name), C(home), C(shell), C(comment), C(create_home)."
       - "C(python_env): C(path), C(requirements) (each C(name==version)), C(index_url)."

@@ -19,9 +19,8 @@ extends_documentation_fragment:
   - gpulab.expansion.attributes.info_module
 options:
   module:
-    description: Name of the roadmap module.
+    description: Name of the roadmap module; without it all are judged, for the report.
     type: str
-    required: true
   evidence:
     description:
       - Readings by name of the evidence, each with C(source) (V(prometheus) or V(host)), C(time) in seconds since the epoch, C(value) in the
@@ -38,6 +37,12 @@ options:
     type: list
     elements: dict
     default: []
+  requests:
+    description:
+      - Directory with the lab's requests, on the control node. Where it is, a module that no approved request of the team asks for is V(closed),
+        except in a dry run. Empty, or a directory that is not there, asks for none.
+    type: str
+    default: ""
   roadmap:
     description: File with the roadmap, on the control node; without it the one of this collection.
     type: path
@@ -62,19 +67,26 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description: V(open), V(closed), V(unknown) or V(overridden).
-  returned: always
+  returned: when O(module) is given
   type: str
 passes:
   description: Whether the module may be deployed, that is, V(open) or V(overridden).
-  returned: always
+  returned: when O(module) is given
   type: bool
+reason:
+  description: A sentence for each need that does not hold.
+  returned: when O(module) is given
+  type: str
 conditions:
-  description: C(evidence), C(state) (V(holds), V(fails), V(unknown)), C(found), C(source) and C(limit) of each need.
+  description: >-
+    C(evidence), C(state) (V(holds), V(fails), V(unknown)), C(found), C(source), C(operator), C(limit), C(unit), C(window) in seconds and C(share)
+    of each need.
+  returned: when O(module) is given
+  type: list
+  elements: dict
+gpulab_gates:
+  description: All of this for each module that was judged, for the report.
   returned: always
   type: list
   elements: dict
-gpulab_gate:
-  description: C(module), C(state), C(passes) and C(reason), for the report.
-  returned: always
-  type: dict
 """

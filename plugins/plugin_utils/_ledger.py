@@ -27,6 +27,9 @@ class Ledger:
         self._path = os.path.join(directory, "gpulab-pending.jsonl")
         self._foreseen = os.path.join(directory, "gpulab-foreseen.jsonl")
         self._markers = os.path.join(directory, "gpulab-markers.jsonl")
+        self._records = os.path.join(directory, "gpulab-records.jsonl")
+        self._verdicts = os.path.join(directory, "gpulab-verdicts.jsonl")
+        self._finished = os.path.join(directory, "gpulab-finished.jsonl")
 
     def add(self, host: str, things: t.Iterable[Thing]) -> None:
         """Record that a later task of this run may count on C(things) on C(host)."""
@@ -55,6 +58,34 @@ class Ledger:
     def markers(self, host: str) -> dict[str, str] | None:
         """The markers last read on C(host) in this run; None when they were not."""
         return next((markers for where, markers in reversed(_rows(self._markers)) if where == host), None)
+
+    def deployed(self) -> dict[str, dict[str, str]]:
+        """The markers last read, by host."""
+        return dict(_rows(self._markers))
+
+    def note_verdicts(self, host: str, role: str, verdicts: t.Iterable[dict[str, t.Any]]) -> None:
+        """Keep what C(role) verified on C(host), for the record of acceptance."""
+        lines = [json.dumps([role, {"host": host, **verdict}], default=str) + "\n" for verdict in verdicts]
+        if lines:
+            _append(self._verdicts, lines)
+
+    def verdicts(self, role: str) -> list[dict[str, t.Any]]:
+        return [verdict for of, verdict in _rows(self._verdicts) if of == role]
+
+    def finish(self, host: str, role: str) -> None:
+        """Note that C(role) went to its end on C(host), verification included."""
+        _append(self._finished, [json.dumps([host, role]) + "\n"])
+
+    def finished(self, role: str) -> set[str]:
+        """The hosts on which C(role) went to its end in this run."""
+        return {host for host, of in _rows(self._finished) if of == role}
+
+    def keep(self, record: dict[str, t.Any]) -> None:
+        """A record of the run, from the callback, for the action that judges the audit."""
+        _append(self._records, [json.dumps(record, default=str) + "\n"])
+
+    def records(self) -> list[dict[str, t.Any]]:
+        return list(_rows(self._records))
 
 
 def _append(path: str, lines: t.Sequence[str]) -> None:

@@ -28,7 +28,7 @@ def summary(records: t.Sequence[Record]) -> dict[str, t.Any]:
     return {
         "hosts": hosts,
         "verdicts": [{"host": r["host"], "role": r["role"], **v} for r in records if not r["failed"] for v in r.get("verdicts") or []],
-        "gates": list({r["gate"]["module"]: r["gate"] for r in records if r.get("gate")}.values()),
+        "gates": list({gate["module"]: gate for r in records for gate in r.get("gates") or []}.values()),
         "outcomes": [o for r in records for o in r.get("outcomes") or []],
         "failures": [{"host": r["host"], "task": r["task"], "message": r["message"]} for r in records if r["failed"]],
     }

@@ -185,6 +185,7 @@ class Subject:
     secrets: list[str] = dataclasses.field(default_factory=list)  # must never be seen in an output, a record or a journal
     readers: dict[str, str] = dataclasses.field(default_factory=dict)  # kind -> shell command on the host that prints a tree for the key $1
     others: list[str] = dataclasses.field(default_factory=list)  # engines that are not under test, as oss
+    already: dict[str, str] = dataclasses.field(default_factory=dict)  # host -> shell commands that bring what the lab has before the role
 
     @classmethod
     def load(cls, path: pathlib.Path) -> Subject:
@@ -303,6 +304,12 @@ class Contract:
 
     # -- steps
 
+    def fresh(self) -> None:
+        """Hosts on which nobody has run the role."""
+        self.lab.box("fresh", *self.subject.hosts, *self.subject.others)
+        for host, commands in self.subject.already.items():
+            self.lab.sh(host, commands)
+
     def dry_run(self, state: str, expect_failure: bool = False) -> Run:
         before = self.lab.manifest(self.subject.hosts)
         run = self.lab.play(self.subject.playbook, check=True, variables=self.variables)
@@ -391,7 +398,7 @@ class Contract:
         self.variables = dict(self.subject.variables)
         for kill in self.subject.kills if os.environ.get("SOAK") else self.subject.kills[:1]:
             state = f"interrupted when {kill['when']}"
-            self.lab.box("fresh", *self.subject.hosts, *self.subject.others)
+            self.fresh()
             self.apply(state, kill=kill)
             dry = self.dry_run(state)
             self.agree(state, dry, self.apply(state))

@@ -19,7 +19,6 @@ import yaml
 from harness import ROOT
 
 PROMETHEUS = ROOT / "roles" / "borg" / "files" / "prometheus"
-RULES = PROMETHEUS / "borg.rules.yml"
 HOUR, DAY = 60, 24 * 60  # minutes
 NOW = "now"  # a time that goes with the clock
 
@@ -105,14 +104,75 @@ CASES = {
 }
 
 
+GPU = '{gpu="3",instance="gpu1:9100"}'
+USED = f"gpulab_gpu_memory_used_bytes{GPU}"
+READ = 'gpulab_gpu_reading_timestamp_seconds{instance="gpu1:9100"}'
+HEALTHY_GPUS: dict[str, float | str | None] = {
+    READ: NOW,
+    f"gpulab_gpu_up{GPU}": 1,
+    'gpulab_gpu_host_state{instance="gpu1:9100",state="ok"}': 1,
+    'gpulab_gpu_host_state{instance="gpu1:9100",state="mismatch"}': 0,
+    'gpulab_gpu_host_state{instance="store1:9100",state="no_gpu"}': 1,
+    USED: 0.5,
+    f"gpulab_gpu_memory_total_bytes{GPU}": 1,
+    f"gpulab_gpu_ecc_uncorrected_errors{GPU}": 4,
+}
+
+
+def throttled(reason: str) -> str:
+    return f'gpulab_gpu_throttled{{gpu="3",instance="gpu1:9100",reason="{reason}"}}'
+
+
+GPU_CASES = {
+    "healthy": Case({}, 5 * HOUR, set()),
+    "lost": Case({f"gpulab_gpu_up{GPU}": 0}, 2, {"GpuLost"}),
+    "lost for a moment": Case({f"gpulab_gpu_up{GPU}": "1x3 0x0 1x20"}, 5, set()),
+    "driver and library differ": Case({'gpulab_gpu_host_state{instance="gpu1:9100",state="mismatch"}': 1}, 11, {"GpuDriverBroken"}),
+    "they differ while somebody upgrades": Case({'gpulab_gpu_host_state{instance="gpu1:9100",state="mismatch"}': 1}, 9, set()),
+    "readings stopped": Case({READ: 0}, 7, {"GpuReadingSilent"}),
+    "memory full": Case({USED: 0.95}, 16, {"GpuMemoryFull"}),
+    "memory at the limit": Case({USED: 0.9}, 60, set()),
+    "memory full for a moment": Case({USED: "0.5x20 0.99x6 0.5x40"}, 40, set()),
+    "hot": Case({throttled("hw_thermal_slowdown"): 1}, 16, {"GpuHot"}),
+    "hot now and then": Case({throttled("sw_thermal_slowdown"): "0x9 1x3 0x9 1x3 0x20"}, 40, set()),
+    "at its own power limit": Case({throttled("sw_power_cap"): 1}, 60, set()),
+    "power brake": Case({throttled("hw_power_brake_slowdown"): 1}, 3, {"GpuPowerBrake"}),
+    "a new ECC error": Case({f"gpulab_gpu_ecc_uncorrected_errors{GPU}": "4x10 5x60"}, 30, {"GpuEccUncorrected"}),
+}
+
+
+@dataclasses.dataclass
+class Pack:
+    rules: pathlib.Path
+    dashboards: list[pathlib.Path]
+    healthy: dict[str, float | str | None]
+    cases: dict[str, Case]
+    prefix: str
+    code: str  # folder of module_utils that writes its metrics
+
+    def alerts(self) -> list[dict[str, t.Any]]:
+        return t.cast("list[dict[str, t.Any]]", yaml.safe_load(self.rules.read_text(encoding="utf-8"))["groups"][0]["rules"])
+
+
+GPUS = ROOT / "roles" / "gpu_node" / "files" / "prometheus"
+PACKS = [
+    Pack(PROMETHEUS / "borg.rules.yml", [PROMETHEUS / "borg.dashboard.json"], HEALTHY, CASES, "gpulab_borg_", "_borg"),
+    Pack(
+        GPUS / "gpu.rules.yml",
+        [GPUS / "gpu.dashboard.json", ROOT / "roles" / "monitoring" / "files" / "roadmap.dashboard.json"],
+        HEALTHY_GPUS,
+        GPU_CASES,
+        "gpulab_gpu_",
+        "_gpu",
+    ),
+]
+each_pack = pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.code)
+
+
 @pytest.fixture(scope="module")
 def tools() -> pathlib.Path:
     found = subprocess.run([sys.executable, str(ROOT / "molecule" / "box" / "box.py"), "promtool"], stdout=subprocess.PIPE, text=True, check=True)
     return pathlib.Path(found.stdout.strip())
-
-
-def rules() -> list[dict[str, t.Any]]:
-    return t.cast("list[dict[str, t.Any]]", yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"][0]["rules"])
 
 
 def values(value: float | str, case: Case) -> str:
@@ -122,42 +182,46 @@ def values(value: float | str, case: Case) -> str:
     return value if isinstance(value, str) else f"{value}x{steps}"
 
 
-def test_every_alert_fires_for_its_reason_alone(tools: pathlib.Path, tmp_path: pathlib.Path) -> None:
+@each_pack
+def test_every_alert_fires_for_its_reason_alone(pack: Pack, tools: pathlib.Path, tmp_path: pathlib.Path) -> None:
     groups: dict[int, list[t.Any]] = {}
-    for name, case in CASES.items():
-        series = {k: v for k, v in {**HEALTHY, **case.series}.items() if v is not None}
+    for name, case in pack.cases.items():
+        series = {k: v for k, v in {**pack.healthy, **case.series}.items() if v is not None}
         samples = [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in sorted(case.fires)]
         expression = 'count by (alertname) (ALERTS{alertstate="firing"})'
         check = {"expr": expression, "eval_time": f"{case.at}m", "exp_samples": samples}
         given = [{"series": k, "values": values(v, case)} for k, v in series.items()]
         groups.setdefault(case.step, []).append({"name": name, "interval": f"{case.step}m", "input_series": given, "promql_expr_test": [check]})
     for step, tests in groups.items():
-        text = yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": f"{step}m", "tests": tests})
+        text = yaml.safe_dump({"rule_files": [str(pack.rules)], "evaluation_interval": f"{step}m", "tests": tests})
         (tmp_path / f"{step}.yml").write_text(text, encoding="utf-8")
     done = subprocess.run([tools / "promtool", "test", "rules", *tmp_path.glob("*.yml")], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {rule["alert"] for rule in rules()} == {alert for case in CASES.values() for alert in case.fires}
+    assert {rule["alert"] for rule in pack.alerts()} == {alert for case in pack.cases.values() for alert in case.fires}
 
 
-def test_alerts_say_what_to_do_in_two_languages() -> None:
-    for rule in rules():
+@each_pack
+def test_alerts_say_what_to_do_in_two_languages(pack: Pack) -> None:
+    for rule in pack.alerts():
         told = rule["annotations"]
         assert set(told) == {"summary", "summary_zh", "action", "action_zh"} and rule["labels"]["severity"] in ("warning", "critical"), rule["alert"]
         assert all(re.search(r"[\u4e00-\u9fff]", told[key]) for key in ("summary_zh", "action_zh")), rule["alert"]
 
 
-def metrics_in(text: str) -> set[str]:
-    return set(re.findall(r"gpulab_borg_\w+", text))
-
-
-def test_rules_and_dashboard_use_metrics_that_exist(tools: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins" / "module_utils" / "_borg").glob("*.py"))
+@each_pack
+def test_rules_and_dashboards_use_metrics_that_exist(pack: Pack, tools: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins" / "module_utils" / pack.code).glob("*.py"))
     names = re.findall(r'gauge\("(\w+)"', code)
-    written = {f"gpulab_borg_{name}" for name in names} | {f"gpulab_borg_admin_{name}" for name in names}
-    dashboard = json.loads((PROMETHEUS / "borg.dashboard.json").read_text(encoding="utf-8"))
-    asked = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    written = {f"{pack.prefix}{name}" for name in names} | {f"{pack.prefix}admin_{name}" for name in names}
+    written |= set(re.findall(rf'"({pack.prefix}\w+)"', code))
+
+    def metrics_in(text: str) -> set[str]:
+        return set(re.findall(rf"{pack.prefix}\w+", text))
+
+    boards = [json.loads(path.read_text(encoding="utf-8")) for path in pack.dashboards]
+    asked = [target["expr"] for board in boards for panel in board["panels"] for target in panel["targets"]]
     assert len(asked) >= 8
-    for text in [rule["expr"] for rule in rules()] + asked:
+    for text in [rule["expr"] for rule in pack.alerts()] + [expr for expr in asked if not expr.startswith("vector(")]:
         assert metrics_in(text) and metrics_in(text) <= written, metrics_in(text) - written
     (tmp_path / "panels.yml").write_text(
         yaml.safe_dump({"groups": [{"name": "panels", "rules": [{"record": f"panel:{n}", "expr": expr} for n, expr in enumerate(asked)]}]}), encoding="ascii"

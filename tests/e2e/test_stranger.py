@@ -16,6 +16,7 @@ import time
 import typing as t
 
 import pytest
+import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENV = {**os.environ, "BOX_PREFIX": "gpulab-e2e", "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"}
@@ -66,6 +67,9 @@ def test_commands_of_the_readme(told: dict[int, tuple[str, str, float]]) -> None
     text = report.read_text(encoding="utf-8")
     assert "| gpu_node | deployed and verified on gpu1, gpu2 |" in text and "| borg | deployed and verified on gpu1, gpu2, mgmt1 |" in text
     assert report.with_suffix(".json").exists()
+    (audit,) = (out for line, out, _s in told.values() if line == "make audit")
+    assert changed(audit) == 0 and "What is deployed is as declared." in audit
+    assert pathlib.Path(re.search(r"Audit: (\S+)", audit).group(1)).stat().st_size > 10_000  # type: ignore[union-attr]
     (dry,) = (out for line, out, _s in told.values() if "--check --diff" in line)
     assert changed(dry) == 0 and "Nothing would change." in dry
 
@@ -89,6 +93,29 @@ def test_installed_collection(told: dict[int, tuple[str, str, float]], tmp_path:
     }
     output, _seconds = sh(f"ansible-playbook gpulab.expansion.phase1 -i {ROOT}/inventories/box", cwd=tmp_path, **environment)
     assert changed(output) == 0 and "Nothing changed." in output
+
+
+def scripts(name: str) -> dict[str, str]:
+    """What the jobs of an example for a pipeline run, by job."""
+    data = yaml.safe_load((ROOT / "docs" / "ci" / name).read_text(encoding="utf-8"))
+    if "jobs" in data:
+        return {job: "\n".join(step["run"] for step in spec["steps"] if "run" in step) for job, spec in data["jobs"].items()}
+    return {job: "\n".join(spec["script"]) for job, spec in data.items() if isinstance(spec, dict) and "script" in spec}
+
+
+def test_the_examples_for_pipelines_run(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
+    gitlab, github = scripts("gitlab-ci.yml"), scripts("github-actions.yml")
+    assert gitlab == github and set(gitlab) == {"dry_run", "deploy", "audit"}
+    environment = {
+        "INVENTORY": "inventories/box",
+        "ANSIBLE_CALLBACKS_ENABLED": "gpulab.expansion.run_record,gpulab.expansion.audit_report",
+        "GPULAB_REPORTS": str(tmp_path),
+    }
+    for job, script in gitlab.items():
+        output, _seconds = sh(script, **environment)
+        assert changed(output) == 0, job
+    assert {"html", "json", "xml"} <= {path.suffix[1:] for path in tmp_path.glob("audit-2*")}
+    assert len(list(tmp_path.glob("phase1-check-*.md"))) == 1 and len(list(tmp_path.glob("phase1-apply-*.md"))) == 1
 
 
 def test_over_ssh(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:

@@ -64,7 +64,8 @@ class Fault:
 
 
 def not_running(unit: str) -> str:
-    return f'test "$(systemctl show -p ActiveState --value {unit})" != activating'
+    # not only no longer activating: what it writes when it stops is part of it
+    return f"systemctl show -p ActiveState --value {unit} | grep -qx 'inactive\\|failed'"
 
 
 def wait_for(lab: Lab, host: str, condition: str, seconds: int = 20) -> None:

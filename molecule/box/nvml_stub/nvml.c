@@ -143,11 +143,11 @@ UN nvmlDeviceGetComputeMode(Dev d, u32 *v) { DEV(d) *v = geti(g, "compute_mode",
 UN nvmlDeviceGetDisplayMode(Dev d, u32 *v) { DEV(d) *v = 0; return OK; }
 UN nvmlDeviceGetDisplayActive(Dev d, u32 *v) { DEV(d) *v = 0; return OK; }
 UN nvmlDeviceGetEccMode(Dev d, u32 *a, u32 *b) { DEV(d) long long e = geti(g, "ecc", -1); if (e < 0) return NOTSUP; *a = e; *b = geti(g, "ecc_pending", e); return OK; }
-UN nvmlDeviceGetTotalEccErrors(Dev d, u32 t, u32 c, u64 *v) { DEV(d) if (geti(g, "ecc", -1) <= 0) return NOTSUP; (void)c; *v = geti(g, t ? "ecc_unc" : "ecc_corr", 0); return OK; }
+UN nvmlDeviceGetTotalEccErrors(Dev d, u32 t, u32 c, u64 *v) { DEV(d) if (geti(g, "ecc", -1) <= 0) return NOTSUP; *v = geti(g, t ? (c ? "ecc_unc" : "ecc_unc_new") : "ecc_corr", 0); return OK; }
 UN nvmlDeviceGetMemoryErrorCounter(Dev d, u32 t, u32 c, u32 l, u64 *v) { (void)l; return nvmlDeviceGetTotalEccErrors(d, t, c, v); }
 UN nvmlDeviceGetRetiredPages(Dev d, u32 c, u32 *n, u64 *a) { DEV(d) (void)c; (void)a; if (geti(g, "ecc", -1) < 0) return NOTSUP; *n = 0; return OK; }
 UN nvmlDeviceGetRetiredPagesPendingStatus(Dev d, u32 *v) { DEV(d) if (geti(g, "ecc", -1) < 0) return NOTSUP; *v = geti(g, "retired_pending", 0); return OK; }
-UN nvmlDeviceGetRemappedRows(Dev d, u32 *c, u32 *u, u32 *p, u32 *f) { DEV(d) *c = geti(g, "remap_corr", 0); *u = geti(g, "remap_unc", 0); *p = geti(g, "remap_pending", 0); *f = geti(g, "remap_failure", 0); return OK; }
+UN nvmlDeviceGetRemappedRows(Dev d, u32 *c, u32 *u, u32 *p, u32 *f) { DEV(d) if (geti(g, "ecc", -1) < 0) return NOTSUP; *c = geti(g, "remap_corr", 0); *u = geti(g, "remap_unc", 0); *p = geti(g, "remap_pending", 0); *f = geti(g, "remap_failure", 0); return OK; }
 UN nvmlDeviceGetPcieThroughput(Dev d, u32 c, u32 *v) { DEV(d) *v = geti(g, c ? "pcie_rx" : "pcie_tx", 0); return OK; }
 UN nvmlDeviceGetCurrPcieLinkGeneration(Dev d, u32 *v) { DEV(d) *v = geti(g, "pcie_gen", 4); return OK; }
 UN nvmlDeviceGetMaxPcieLinkGeneration(Dev d, u32 *v) { DEV(d) *v = 4; return OK; }
@@ -164,7 +164,7 @@ UN nvmlDeviceGetComputeInstanceId(Dev d, u32 *v) { DEV(d) (void)v; return NOTSUP
 UN nvmlDeviceGetAttributes_v2(Dev d, void *v) { DEV(d) (void)v; return NOTSUP; }
 /* NVLink / topology. nvlink=1: every GPU has nvlinks (default 4) active links */
 static int links(int g) { return geti(g, "nvlinks", 0); }
-UN nvmlDeviceGetNvLinkState(Dev d, u32 l, u32 *v) { DEV(d) if (!links(g)) return NOTSUP; if ((int)l >= links(g)) return INVAL; *v = 1; return OK; }
+UN nvmlDeviceGetNvLinkState(Dev d, u32 l, u32 *v) { DEV(d) if (!links(g)) return NOTSUP; if ((int)l >= links(g)) return INVAL; *v = (int)l >= geti(g, "nvlinks_down", 0); return OK; }
 UN nvmlDeviceGetNvLinkVersion(Dev d, u32 l, u32 *v) { DEV(d) if ((int)l >= links(g)) return NOTSUP; *v = 4; return OK; }
 UN nvmlDeviceGetNvLinkCapability(Dev d, u32 l, u32 c, u32 *v) { DEV(d) (void)c; if ((int)l >= links(g)) return NOTSUP; *v = 1; return OK; }
 UN nvmlDeviceGetNvLinkRemotePciInfo_v2(Dev d, u32 l, Pci *p) { DEV(d) if ((int)l >= links(g)) return NOTSUP; pci((g + 1 + l) % count(), p); return OK; }

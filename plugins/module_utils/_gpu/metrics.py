@@ -15,6 +15,7 @@ import typing as t
 
 from .model import HOST_STATES, Reading
 from .session import read
+from .tasks import tasks
 
 try:
     import prometheus_client
@@ -48,6 +49,10 @@ def registry_of(reading: Reading, now: float) -> t.Any:
     info = gauge("gpulab_gpu_info", "Identity of the GPU", "gpu", "uuid", "name", "pci_bus_id", "driver_version")
     reasons = gauge("gpulab_gpu_throttled", "1 for each reason that holds the clocks down", "gpu", "reason")
     processes = gauge("gpulab_gpu_processes", "Processes on the GPU by user", "gpu", "user")
+    of_tasks = gauge("gpulab_gpu_tasks", "Tasks on the GPUs: containers, or sessions outside any", "containerised")
+    found = tasks({process.pid for gpu in reading.gpus for process in gpu.processes})
+    for boxed in (True, False):
+        of_tasks.labels(str(boxed).lower()).set(sum(task["containerised"] == boxed for task in found))
     gauges = [(gauge(name, text, "gpu"), field, factor) for name, text, field, factor in _GAUGES]
     for gpu in reading.gpus:
         index = str(gpu.index)

@@ -65,9 +65,13 @@ class Gpu:
     clock_memory_mhz: int | None = None
     throttle_reasons: list[str] | None = None
     ecc: str | None = None  # enabled | disabled | not supported
-    ecc_uncorrected: int | None = None
+    ecc_uncorrected: int | None = None  # over the life of the GPU
+    ecc_uncorrected_volatile: int | None = None  # since the driver was loaded
+    remap_pending: bool | None = None  # a remapped row waits for a reset
+    remap_failure: bool | None = None
     mig: str | None = None  # enabled | disabled | not supported
     nvlink_active: int | str | None = None  # number of active links, or not supported
+    nvlink_down: int | None = None  # links that the GPU has and that are not active
     processes: list[Process] = dataclasses.field(default_factory=list)
     unreadable: dict[str, str] = dataclasses.field(default_factory=dict)
 

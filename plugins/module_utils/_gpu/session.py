@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import ctypes
 import glob
 import os
 import pwd
@@ -23,7 +24,7 @@ MAX_NVLINKS = 18  # NVML_NVLINK_MAX_LINKS
 def read(nvml: t.Any, pci_devices: str = "/sys/bus/pci/devices", proc: str = "/proc") -> Reading:
     """The host's GPUs. C(nvml) is the module pynvml, or None when it cannot be imported."""
     if nvml is None:
-        return reading_of("no_library" if has_nvidia_gpu(pci_devices) else "no_gpu")
+        return reading_of("no_library" if has_nvidia_gpu(pci_devices) or has_driver_library() else "no_gpu")
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as exc:
@@ -62,6 +63,15 @@ def has_nvidia_gpu(pci_devices: str) -> bool:
         if _line(device, "vendor") == "0x10de" and _line(device, "class").startswith("0x03"):
             return True
     return False
+
+
+def has_driver_library() -> bool:
+    """A host with the driver's library most likely has a GPU, perhaps one that fell off the bus."""
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _line(*path: str) -> str:
@@ -120,10 +130,16 @@ def read_gpu(nvml: t.Any, index: int, proc: str) -> Gpu:
     gpu.throttle_reasons = None if mask is None else throttle_reasons(mask)
     gpu.ecc = _mode(ask("ecc", lambda: nvml.nvmlDeviceGetEccMode(handle)))
     if gpu.ecc == "enabled":
-        kinds = nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_AGGREGATE_ECC
-        gpu.ecc_uncorrected = number("ecc_uncorrected", lambda: nvml.nvmlDeviceGetTotalEccErrors(handle, *kinds))
+        kind = nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED
+        gpu.ecc_uncorrected = number("ecc_uncorrected", lambda: nvml.nvmlDeviceGetTotalEccErrors(handle, kind, nvml.NVML_AGGREGATE_ECC))
+        gpu.ecc_uncorrected_volatile = number("ecc_uncorrected_volatile", lambda: nvml.nvmlDeviceGetTotalEccErrors(handle, kind, nvml.NVML_VOLATILE_ECC))
+    rows = number("remapped_rows", lambda: nvml.nvmlDeviceGetRemappedRows(handle))  # corrected, uncorrected, pending, failure
+    if rows is not None:
+        gpu.remap_pending, gpu.remap_failure = bool(rows[2]), bool(rows[3])
     gpu.mig = _mode(ask("mig", lambda: nvml.nvmlDeviceGetMigMode(handle)))
-    gpu.nvlink_active = ask("nvlink", lambda: active_nvlinks(nvml, handle))
+    links = ask("nvlink", lambda: nvlinks(nvml, handle))
+    gpu.nvlink_active = links if isinstance(links, str) or links is None else sum(links)
+    gpu.nvlink_down = links.count(False) if isinstance(links, list) else None
     running = number("processes", lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
     gpu.processes = [read_process(p, proc) for p in running or []]
     return gpu
@@ -147,17 +163,17 @@ def _mode(value: t.Any) -> str | None:
     return "enabled" if value[0] else "disabled"
 
 
-def active_nvlinks(nvml: t.Any, handle: t.Any) -> int:
-    """Raises NVMLError "not supported" when the GPU has no link at all; a link beyond the last one is an invalid argument."""
-    active = 0
+def nvlinks(nvml: t.Any, handle: t.Any) -> list[bool]:
+    """Whether each link is active. Raises NVMLError "not supported" when there is none; a link beyond the last one is an invalid argument."""
+    links: list[bool] = []
     for link in range(MAX_NVLINKS):
         try:
-            active += bool(nvml.nvmlDeviceGetNvLinkState(handle, link))
+            links.append(bool(nvml.nvmlDeviceGetNvLinkState(handle, link)))
         except nvml.NVMLError as exc:
             if link == 0 or getattr(exc, "value", None) not in (nvml.NVML_ERROR_INVALID_ARGUMENT, nvml.NVML_ERROR_NOT_SUPPORTED):
                 raise
             break
-    return active
+    return links
 
 
 def read_process(process: t.Any, proc: str) -> Process:

@@ -15,12 +15,10 @@ import dataclasses
 import datetime
 import typing as t
 
+from .._evidence.window import CLOCKS, covers, duration, inside, share, span
 from .model import SOURCES, Condition, Module, Override, Reading
 
 MAX_AGE = 86400.0  # seconds after which a reading says nothing about now
-CLOCKS = 300.0  # seconds by which clocks of a lab may disagree
-COVERED = 0.9  # of a window that samples must span
-GAP = 0.25  # of a window that may lie between two samples
 
 Known = t.Mapping[str, t.Sequence[Reading]]  # by evidence
 
@@ -91,16 +89,13 @@ def _says(condition: Condition, reading: Reading, now: float) -> tuple[bool | No
         if reading.value is None:
             return None, reading.reason or "it is not known"
         return condition.holds(reading.value), _value(reading.value, unit)
-    start = now - condition.window
-    inside = [(when, value) for when, value in reading.samples if start <= when <= now + CLOCKS]
-    if not inside:
-        return None, reading.reason or f"it has no history, and {_duration(condition.window)} are needed"
-    times = [start, *(when for when, _value_ in inside), now]
-    span = inside[-1][0] - inside[0][0]
-    if span < COVERED * condition.window or max(b - a for a, b in zip(times, times[1:])) > GAP * condition.window:
-        return None, f"its history covers {_duration(span)} or has gaps, and {_duration(condition.window)} are needed"
-    share = sum(condition.holds(value) for _when, value in inside) / len(inside)
-    return share >= condition.share, f"so for {share:.0%} of {_duration(condition.window)}, last {_value(inside[-1][1], unit)}"
+    found = inside(reading.samples, condition.window, now)
+    if not found:
+        return None, reading.reason or f"it has no history, and {duration(condition.window)} are needed"
+    if not covers(found, condition.window, now):
+        return None, f"its history covers {duration(span(found))} or has gaps, and {duration(condition.window)} are needed"
+    part = share(found, condition.holds)
+    return part >= condition.share, f"so for {part:.0%} of {duration(condition.window)}, last {_value(found[-1][1], unit)}"
 
 
 def sentence(module: Module, judgement: Judgement) -> str:
@@ -110,7 +105,7 @@ def sentence(module: Module, judgement: Judgement) -> str:
     if evidence.unit == "truth":
         found = "the inventory says there is none" if judgement.state == "fails" else f"whether it is there is not known: {judgement.found}"
         return f"{module.key} expects {evidence.name}, but {found}: when it holds, set {evidence.key}: true in lab_preconditions."
-    over = f" for {condition.share:.0%} of {_duration(condition.window)}" if condition.window else ""
+    over = f" for {condition.share:.0%} of {duration(condition.window)}" if condition.window else ""
     expected = f"{module.key} expects {evidence.name} {condition.operator} {_value(condition.limit, evidence.unit)}{over}"
     if judgement.state == "fails":
         return f"{expected}, but found {judgement.found} ({judgement.source}): it is not due yet; name who answers for it in lab_gate_overrides to go on."
@@ -121,7 +116,3 @@ def _value(value: float, unit: str) -> str:
     if unit == "truth":
         return "yes" if value else "no"
     return f"{value:g} %" if unit == "percent" else f"{value:g} {unit}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 86400:.3g} d" if seconds >= 86400 else f"{seconds / 3600:.3g} h"

@@ -14,6 +14,8 @@ import math
 import re
 import typing as t
 
+from .._evidence.window import duration_seconds
+
 UNITS = ("people", "tasks", "TB", "GB", "cores", "percent", "truth")
 OPERATORS: dict[str, t.Callable[[float, float], bool]] = {
     ">": lambda a, b: a > b,
@@ -22,7 +24,6 @@ OPERATORS: dict[str, t.Callable[[float, float], bool]] = {
     "<=": lambda a, b: a <= b,
 }
 SOURCES = ("prometheus", "host", "declared")  # the first that knows something is believed
-_SECONDS = {"min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class RoadmapError(Exception):
@@ -37,6 +38,7 @@ class Evidence:
     unit: str
     name: str
     name_zh: str
+    query: str = ""  # PromQL for the whole lab, in this unit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,12 +125,12 @@ class Override:
         return cls(**text)
 
 
-def seconds(text: str) -> float:
+def seconds(text: t.Any) -> float:
     """Of a duration as C(7 d), C(12 h) or C(30 min)."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?(min|h|d)", str(text))
-    if not found:
+    found = duration_seconds(text)
+    if found is None:
         raise RoadmapError(f"A window is expected as 7 d, 12 h or 30 min, but is {text!r}: correct it in the roadmap.")
-    return float(found.group(1)) * _SECONDS[found.group(2)]
+    return found
 
 
 def load(data: t.Any, where: str) -> Roadmap:
@@ -141,7 +143,7 @@ def load(data: t.Any, where: str) -> Roadmap:
     for key, entry in data["evidence"].items():
         if entry.get("unit") not in UNITS:
             raise RoadmapError(f"{where}: the unit of {key} is expected to be one of {', '.join(UNITS)}, but is {entry.get('unit')!r}: correct it.")
-        evidence[key] = Evidence(key, entry["unit"], entry.get("name", key), entry.get("name_zh", entry.get("name", key)))
+        evidence[key] = Evidence(key, entry["unit"], entry.get("name", key), entry.get("name_zh", entry.get("name", key)), entry.get("query", ""))
     modules = {}
     for key, entry in data["modules"].items():
         if entry.get("phase") not in data["phases"]:

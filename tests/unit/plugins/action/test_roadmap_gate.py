@@ -7,12 +7,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible.module_utils.common.yaml import yaml_load
-from ansible_collections.gpulab.expansion.plugins.action.roadmap_gate import _ROADMAP, _known
-from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.model import Reading, RoadmapError, load
+from ansible_collections.gpulab.expansion.plugins.action.roadmap_gate import _known
+from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.model import Reading, RoadmapError
+from ansible_collections.gpulab.expansion.plugins.plugin_utils import _roadmap
 
-with open(_ROADMAP, encoding="utf-8") as handle:
-    ROADMAP = load(yaml_load(handle), _ROADMAP)
+ROADMAP = _roadmap.read()
 
 
 def test_what_is_declared_stands_beside_what_is_measured() -> None:

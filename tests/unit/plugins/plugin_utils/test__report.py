@@ -12,7 +12,7 @@ from ansible_collections.gpulab.expansion.plugins.plugin_utils._report import ch
 
 def record(**more: t.Any) -> dict[str, t.Any]:
     base = {"host": "gpu1", "role": "borg", "task": "x", "changed": False, "failed": False, "message": ""}
-    return {**base, "prediction": None, "verdicts": None, "gate": None, "outcomes": None, **more}
+    return {**base, "prediction": None, "verdicts": None, "gates": None, "outcomes": None, **more}
 
 
 UNIT = {"kind": "unit", "key": "a.timer", "before": None, "after": {"active": "active", "enabled": "enabled"}, "impact": []}

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The audit on real hosts, with a real Prometheus, real requests to a disk and real traffic."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import subprocess
+import typing as t
+import xml.etree.ElementTree as ET
+
+import jsonschema
+import pytest
+from harness import ROOT, Contract, Lab, soak
+
+SCHEMA = json.loads((ROOT / "docs" / "audit.schema.json").read_text(encoding="utf-8"))
+PLAYBOOK = ROOT / "playbooks" / "audit.yml"
+# writes past the page cache; a dozen of these at once make each wait for the others
+WRITE = "dd if=/dev/zero of=/var/tmp/slow.$N bs=4M count=16 oflag=direct conv=notrunc 2>/dev/null"
+# windows of seconds, so that a test need not take ten minutes
+QUICK = {
+    "gpu_memory": {"window": "4 s"},
+    "gpu_thermal": {"window": "4 s"},
+    "link_traffic": {"window": "4 s", "limit": "200 Mbit/s"},
+    "disk_latency": {"window": "4 s"},
+}
+
+
+@dataclasses.dataclass
+class Audit:
+    rc: int
+    output: str
+    document: dict[str, t.Any]
+    page: str
+    suite: ET.Element
+
+    def over(self) -> list[tuple[str, str, str]]:
+        return [(f["host"], f["device"], f["threshold"]) for f in self.document["findings"] if f["state"] == "over"]
+
+    def finding(self, threshold: str) -> dict[str, t.Any]:
+        (found,) = [f for f in self.document["findings"] if f["threshold"] == threshold and f["state"] == "over"]
+        return t.cast("dict[str, t.Any]", found)
+
+    def module(self, name: str) -> dict[str, t.Any]:
+        (found,) = [m for m in self.document["modules"] if m["module"] == name]
+        return t.cast("dict[str, t.Any]", found)
+
+
+@pytest.fixture
+def audit(watched: Lab, tmp_path: pathlib.Path) -> t.Callable[..., Audit]:
+    """Run the playbook as a person does; its reports go to one directory a test, so that each knows the last."""
+
+    def run(check: bool = True, **variables: t.Any) -> Audit:
+        before = set(tmp_path.glob("audit-*"))
+        given = {
+            "lab_prometheus_url": f"http://{address(watched, 'mgmt1')}:9090",
+            "lab_thresholds": QUICK,
+            "lab_user_groups": ["lab"],
+            "lab_preconditions": {"object_storage": True},
+            "lab_interfaces": ["eth0"],
+            "lab_disks": ["none"],  # the machine's own disk may be busy with something else
+            "audit_seconds": 5,
+            "gpu_node_metrics_directory": "/var/lib/prometheus/node-exporter",
+            "gpu_node_metrics_interval": 1,
+            **variables,
+        }
+        env = {**watched.env, "GPULAB_REPORTS": str(tmp_path)}
+        inventory = ["-i", str(watched.inventory), "-i", str(ROOT / "inventories" / "box" / "names.yml")]
+        argv = [str(ROOT / ".venv/bin/ansible-playbook"), *inventory, str(PLAYBOOK), "-e", json.dumps(given), *(["--check"] if check else [])]
+        done = subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        made = {path.suffix: path for path in set(tmp_path.glob("audit-*")) - before}
+        if not made:
+            return Audit(done.returncode, done.stdout + done.stderr, {}, "", ET.Element("none"))
+        document = json.loads(made[".json"].read_text(encoding="utf-8"))
+        jsonschema.validate(document, SCHEMA)
+        return Audit(done.returncode, done.stdout, document, made[".html"].read_text(encoding="utf-8"), ET.parse(made[".xml"]).getroot())
+
+    return run
+
+
+def address(lab: Lab, host: str) -> str:
+    """As the control node reaches it."""
+    shape = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return subprocess.run(["docker", "inspect", "-f", shape, f"{lab.prefix}-{host}"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_without_check_it_stops_and_says_the_command(audit: t.Callable[..., Audit]) -> None:
+    refused = audit(check=False)
+    assert refused.rc != 0 and "gpulab.expansion.audit --check" in refused.output and not refused.document
+    assert "Ask Prometheus" not in refused.output
+
+
+def test_it_changes_nothing_and_tells_what_is(watched: Lab, contract: Contract, audit: t.Callable[..., Audit]) -> None:
+    """L0 on hosts, control node and the APIs of Prometheus and Alertmanager, on a calm lab."""
+    hosts = ["gpu1", "mgmt1"]
+    watched.sh("gpu1", "getent group lab || groupadd lab; for name in li chen zhao; do id $name 2>/dev/null || useradd -m -G lab $name; done")
+
+    def engines() -> list[str]:
+        silences = watched.sh("mgmt1", "amtool --alertmanager.url=http://localhost:9093 silence query -o json").stdout
+        loaded = watched.sh("mgmt1", "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://localhost:9090/metrics\").read().decode())'").stdout
+        return [silences, *[line for line in loaded.splitlines() if line.startswith("prometheus_config_last_reload")]]
+
+    before, said = watched.manifest(hosts), engines()
+    found = audit()
+    after = watched.manifest(hosts)
+    moving = ("/var/lib/prometheus/", "/etc/nvml-sim.conf")
+    written = [w for w in contract.written(before, after) if not w[1].startswith(moving)]
+    assert not written, written
+    assert engines() == said
+    assert found.rc == 0, found.output
+    assert found.over() == []
+    assert found.document["prometheus"]["state"] == "ok"
+    assert found.document["phase"] == 1
+    (users,) = [e["readings"] for e in found.document["evidence"] if e["evidence"] == "users"]
+    assert users[0]["value"] == 3 and users[0]["source"] == "host"
+    assert found.module("borg")["state"] == "open"
+    (slurm,) = found.module("slurm")["conditions"]
+    assert slurm["state"] == "unknown" and "7 d are needed" in slurm["found"]
+    assert [len(h["gpus"]) for h in found.document["hosts"] if h["host"] == "gpu1"] == [8]
+    assert found.document["changes"] == [] and "have no NVLink at all" in found.document["horizontal"][0]["en"]
+    assert found.suite.get("failures") == "0"
+
+
+def test_heat_traffic_and_a_slow_disk_are_named_and_gone_when_calm(watched: Lab, audit: t.Callable[..., Audit]) -> None:
+    calm = audit(audit_fail_on=["violation"])
+    assert calm.rc == 0, calm.output
+    watched.sh("gpu1", "cp /etc/nvml-sim.conf /tmp/gpus.conf && printf '[5]\\nmem_used=22700\\n' >> /etc/nvml-sim.conf")
+    package = watched.sh("gpu1", "curl -s http://mirror/apt/pool/ | grep -o 'prometheus_[^\"]*deb' | head -1").stdout.strip()
+    assert package
+    for number, command in enumerate([f"curl -s -o /dev/null http://mirror/apt/pool/{package}", *[WRITE] * 12]):
+        watched.sh("gpu1", f"systemd-run -q --unit=load{number} --setenv=N={number} --collect timeout 60 sh -c 'while :; do {command}; done'")
+    try:
+        hot = audit(lab_disks=[], audit_fail_on=["violation"])
+    finally:
+        watched.sh("gpu1", "cp /tmp/gpus.conf /etc/nvml-sim.conf; systemctl stop 'load*'; rm -f /var/tmp/slow.*; sync")
+    assert hot.rc != 0 and "nothing is expected to be over its limit, but " in hot.output.replace("\n", " "), hot.output[-3000:]
+    # test hosts share the machine's disk, so both may tell of it
+    assert {row for row in hot.over() if row[2] != "disk_latency"} == {("gpu1", "gpu5", "gpu_memory"), ("gpu1", "eth0", "link_traffic")}
+    disk = next(f for f in hot.document["findings"] if (f["host"], f["threshold"], f["state"]) == ("gpu1", "disk_latency", "over"))
+    assert disk["value"] > disk["limit"] == 20 and disk["source"] == "host" and "Optane" in disk["advice"] and disk["device"] in hot.page
+    memory = hot.finding("gpu_memory")
+    assert round(memory["value"]) == 92 and memory["limit"] == 90 and memory["window"] >= 4 and memory["source"] == "prometheus"
+    assert "H100 80GB" in memory["advice"] and "H100 80GB" in memory["advice_zh"]
+    assert hot.finding("link_traffic")["source"] == "host" and "100 Gb InfiniBand" in hot.finding("link_traffic")["advice"]
+    assert [case.get("name") for case in hot.suite if case.find("failure") is not None] == ["gpu_memory", "link_traffic", "disk_latency"]
+    assert any("gpu1 gpu5" in line["en"] for line in hot.document["compared"]["new"])
+    again = audit(lab_disks=[], audit_fail_on=["violation"])
+    assert again.rc == 0 and any("gpu1 gpu5" in line["en"] for line in again.document["compared"]["gone"]), again.output
+
+
+def test_drift_is_told_from_what_is_yet_to_come(watched: Lab, audit: t.Callable[..., Audit]) -> None:
+    watched.sh("gpu1", "echo '# by hand' >> /etc/systemd/system/gpulab-gpu-metrics.service")
+    try:
+        found = audit(audit_fail_on="drift")
+        assert found.rc != 0 and "nothing is expected to have drifted, but 2 did" in found.output.replace("\n", " "), found.output
+        assert {(c["host"], c["kind"], c["drift"]) for c in found.document["changes"]} == {("gpu1", "file", True), ("gpu1", "unit", True)}
+        assert audit(audit_fail_on="never").rc == 0
+    finally:
+        run = watched.play(
+            ROOT / "playbooks" / "gpu_node.yml", variables={"gpu_node_metrics_directory": "/var/lib/prometheus/node-exporter", "gpu_node_metrics_interval": 1}
+        )
+        assert run.rc == 0, run.output
+
+
+@pytest.mark.parametrize(
+    ("variables", "rc", "said"),
+    [
+        ({"lab_prometheus_url": "http://127.0.0.1:1"}, 0, "Connection refused. Correct lab_prometheus_url."),
+        ({"lab_thresholds": {"gpu_memory": {"limit": "8 Gbit/s"}}}, 2, "limit is expected as a number of percent"),
+        ({"audit_fail_on": "sometimes"}, 2, "audit_fail_on is expected to be some of drift, violation, gate, never, but has sometimes"),
+        ({"lab_roadmap": "/nowhere/roadmap.yml"}, 2, "The roadmap is expected at /nowhere/roadmap.yml, but it cannot be read"),
+    ],
+)
+@soak
+def test_what_is_wrong_is_told(audit: t.Callable[..., Audit], variables: dict[str, t.Any], rc: int, said: str) -> None:
+    found = audit(audit_seconds=1, **variables)
+    told = " ".join((found.output + json.dumps(found.document, ensure_ascii=False)).split())
+    assert found.rc == rc and said in told, found.output

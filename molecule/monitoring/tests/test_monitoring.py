@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role beside a real Prometheus and a real Alertmanager, which it must leave as they are."""
+
+from __future__ import annotations
+
+import json
+import time
+import typing as t
+import urllib.parse
+
+import pytest
+from harness import Contract, Lab
+
+CONFIG = "/etc/prometheus/prometheus.yml"
+
+
+def test_contract(contract: Contract) -> None:
+    assert not contract.disagreements, "\n".join(map(str, contract.disagreements))
+
+
+def prometheus(lab: Lab, query: str) -> list[dict[str, t.Any]]:
+    url = "http://localhost:9090/api/v1/query?" + urllib.parse.urlencode({"query": query})
+    found = lab.sh("mgmt1", f"python3 -c 'import sys, urllib.request as u; print(u.urlopen(sys.argv[1]).read().decode())' '{url}'")
+    return t.cast("list[dict[str, t.Any]]", json.loads(found.stdout)["data"]["result"])
+
+
+def eventually(read: t.Callable[[], t.Any], seconds: float = 30) -> t.Any:
+    until = time.monotonic() + seconds
+    while not (found := read()) and time.monotonic() < until:
+        time.sleep(0.5)
+    return found
+
+
+def test_the_gpus_of_a_host_are_seen(watched: Lab) -> None:
+    rows = eventually(lambda: prometheus(watched, "gpulab_gpu_memory_used_bytes"))
+    assert {row["metric"]["instance"] for row in rows} == {"gpu1:9100"} and len(rows) == 8
+    assert eventually(lambda: prometheus(watched, 'up{instance="mgmt1:9100"} == 1'))
+
+
+def test_a_lost_gpu_reaches_alertmanager(watched: Lab) -> None:
+    # the rule waits a minute; its expression, not its patience, is what is tried here
+    watched.sh("mgmt1", "sed 's/for: 1m/for: 1s/' /etc/prometheus/rules/gpulab_gpu.yml > /etc/prometheus/rules/quick.yml && systemctl reload prometheus")
+    watched.sh("gpu1", "cp /etc/nvml-sim.conf /tmp/gpus.conf && printf '[3]\\nlost=1\\n' >> /etc/nvml-sim.conf")
+    alert = eventually(
+        lambda: [
+            a
+            for a in json.loads(watched.sh("mgmt1", "amtool --alertmanager.url=http://localhost:9093 alert query -o json GpuLost").stdout)
+            if a["labels"]["gpu"] == "3"
+        ]
+    )
+    watched.sh("gpu1", "cp /tmp/gpus.conf /etc/nvml-sim.conf")
+    watched.sh("mgmt1", "rm /etc/prometheus/rules/quick.yml && systemctl reload prometheus")
+    assert alert and alert[0]["labels"]["instance"] == "gpu1:9100"
+    assert "Drain the host" in alert[0]["annotations"]["action"] and "掉卡" in alert[0]["annotations"]["summary_zh"]
+
+
+def test_its_own_configuration_is_left_alone(lab: Lab, contract: Contract) -> None:
+    assert "gpulab" not in lab.sh("mgmt1", f"sed /job_name/d {CONFIG}").stdout
+    lab.sh("mgmt1", f"promtool check config {CONFIG}")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"monitoring_rules_directory": "/etc/rules"}, "is expected to name /etc/rules/*.yml in rule_files, but names /etc/prometheus/rules: add it there"),
+        ({"monitoring_targets_directory": "/etc/targets"}, "whose file_sd_configs name /etc/targets/*.json, but has /etc/prometheus/targets: add it there"),
+        ({"monitoring_prometheus_config": "/etc/prom.yml"}, "is expected at /etc/prom.yml on mgmt1, but is not there: install Prometheus first"),
+        ({"monitoring_grafana_provisioning": "/etc/grafana/provision"}, "is expected to be the directory that Grafana is provisioned from, but is not"),
+        ({"monitoring_exporter_port": "web"}, "monitoring_exporter_port"),
+    ],
+)
+def test_wrong_inputs(said: t.Callable[..., str], variables: dict[str, t.Any], sentence: str) -> None:
+    assert sentence in said(**variables)

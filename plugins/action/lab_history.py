@@ -1,0 +1,36 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.errors import AnsibleActionFail
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._roadmap.evidence import windows
+from ..module_utils._roadmap.model import RoadmapError
+from ..module_utils._thresholds.model import ThresholdError
+from ..plugin_utils import _roadmap
+from ..plugin_utils._thresholds import thresholds
+
+
+class ActionModule(ActionBase):
+    """Asks Prometheus, once for all hosts, for everything that gates and thresholds want to know."""
+
+    _supports_check_mode = True
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        args = dict(self._task.args)
+        try:
+            roadmap = _roadmap.read(args.pop("roadmap", None))
+            limits = thresholds(args.pop("thresholds", None) or {})
+        except (RoadmapError, ThresholdError) as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+        queries = {key: {"query": roadmap.evidence[key].query, "window": window} for key, window in windows(roadmap).items()}
+        queries.update({key: {"query": limit.query, "window": limit.window} for key, limit in limits.items() if limit.query})
+        result.update(self._execute_module(module_name="gpulab.expansion.prometheus_info", module_args={**args, "queries": queries}, task_vars=task_vars))
+        result["gpulab_prometheus"] = {"state": result.get("state"), "reason": result.get("reason", "")}
+        return result

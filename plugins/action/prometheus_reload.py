@@ -1,0 +1,20 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+from ..module_utils._plan.prediction import Tree, prediction, unknown
+from ..plugin_utils._predicting import PredictingAction
+
+
+class ActionModule(PredictingAction):
+    """Files that this run would write are newer than what Prometheus has loaded."""
+
+    def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
+        return {(kind, str(path)) for path in args.get("paths") or [] for kind in ("path", "content")}
+
+    def predict(self, args: dict[str, t.Any]) -> Tree:
+        return prediction("prometheus", str(args.get("url")).rstrip("/"), {"loaded": unknown("time")}, {"loaded": unknown("time")})

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What samples say about a window of time. Pure: no clock of its own.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+Times are seconds since the epoch, windows and gaps are seconds.
+"""
+
+from __future__ import annotations
+
+import math
+import typing as t
+
+CLOCKS = 300.0  # by which clocks of a lab may disagree
+COVERED = 0.9  # of a window that samples must span
+GAP = 0.25  # of a window that may lie between two samples
+
+Samples = t.Sequence[t.Tuple[float, float]]  # (time, value), oldest first
+
+
+def inside(samples: Samples, window: float, now: float) -> list[tuple[float, float]]:
+    """Those of the last C(window) seconds that are numbers."""
+    return [(when, value) for when, value in samples if now - window <= when <= now + CLOCKS and not math.isnan(value)]
+
+
+def span(samples: Samples) -> float:
+    """Seconds from the first to the last."""
+    return samples[-1][0] - samples[0][0] if samples else 0.0
+
+
+def covers(samples: Samples, window: float, now: float) -> bool:
+    """Whether C(samples), all inside the window, span it without a gap that could hide the contrary."""
+    times = [now - window, *(when for when, _value in samples), now]
+    return span(samples) >= COVERED * window and max(b - a for a, b in zip(times, times[1:])) <= GAP * window
+
+
+def share(samples: Samples, holds: t.Callable[[float], bool]) -> float:
+    """Part of C(samples), 0 to 1, for which it holds; there must be one at least."""
+    return sum(holds(value) for _when, value in samples) / len(samples)
+
+
+def duration(seconds: float) -> str:
+    """As a person says it: 7 d, 12 h, 10 min, 5 s."""
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def duration_seconds(text: t.Any) -> float | None:
+    """Of a duration as C(7 d), C(12 h), C(30 min) or C(5 s); None when it is none."""
+    words = str(text).split()
+    lengths = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
+    if len(words) != 2 or words[1] not in lengths or not words[0].replace(".", "", 1).isdigit():
+        return None
+    return float(words[0]) * lengths[words[1]]

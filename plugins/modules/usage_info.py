@@ -1,0 +1,104 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: usage_info
+short_description: Read how much of a host is used, and by whom
+description:
+  - Users by group, processors, memory, file systems, and the tasks on its GPUs, for the gates of the roadmap.
+author: The gpulab.expansion authors (@gpulab)
+version_added: 0.1.0
+extends_documentation_fragment:
+  - gpulab.expansion.attributes
+  - gpulab.expansion.attributes.info_module
+options:
+  groups:
+    description: Groups whose members are the lab's users, by primary group too.
+    type: list
+    elements: str
+    default: []
+  paths:
+    description: Paths whose file systems hold the lab's data.
+    type: list
+    elements: str
+    default: []
+  processes:
+    description: Process ids on the GPUs, as M(gpulab.expansion.gpu_info) reads them.
+    type: list
+    elements: int
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Read the lab's users and its data
+  gpulab.expansion.usage_info:
+    groups: [lab]
+    paths: [/home, /data]
+"""
+
+RETURN = r"""
+now:
+  description: The host's clock, seconds since the epoch.
+  returned: always
+  type: float
+cores:
+  description: Processors that this host may use.
+  returned: always
+  type: int
+memory_bytes:
+  description: Memory of the host.
+  returned: always
+  type: int
+users:
+  description: Names of the members of the groups.
+  returned: always
+  type: list
+  elements: str
+missing_groups:
+  description: Groups that this host does not know.
+  returned: always
+  type: list
+  elements: str
+storage:
+  description: C(path), C(source), C(used_bytes) and C(size_bytes) of each file system.
+  returned: always
+  type: list
+  elements: dict
+tasks:
+  description: C(name) and C(containerised) of each task on the GPUs; a container, or a session outside any, is one task.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+import os
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ..module_utils._gpu.tasks import tasks
+from ..module_utils._usage.host import members, memory_bytes, storage
+
+
+def main() -> None:
+    names = dict(type="list", elements="str", default=[])
+    module = AnsibleModule(argument_spec=dict(groups=names, paths=names, processes=dict(type="list", elements="int", default=[])), supports_check_mode=True)
+    users, missing = members(module.params["groups"])
+    module.exit_json(
+        changed=False,
+        now=time.time(),
+        cores=len(os.sched_getaffinity(0)),
+        memory_bytes=memory_bytes(),
+        users=users,
+        missing_groups=missing,
+        storage=storage(module.params["paths"]),
+        tasks=tasks(module.params["processes"]),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+import typing as t
+import xml.etree.ElementTree as ET
+
+import jsonschema
+import pytest
+from ansible_collections.gpulab.expansion.plugins.action.roadmap_gate import _known, _told
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import Gpu, Reading
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series import series
+from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.judge import judge
+from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.horizontal import plan
+from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.judge import judge_all
+from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.model import Series
+from ansible_collections.gpulab.expansion.plugins.plugin_utils import _roadmap
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._audit import broken, document
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._page import junit, page
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds import thresholds
+
+SCHEMA = pathlib.Path(__file__).resolve().parents[4] / "docs" / "audit.schema.json"
+NOW = 1_795_514_400.0
+Records = t.List[t.Dict[str, t.Any]]
+
+
+def record(host: str, **more: t.Any) -> dict[str, t.Any]:
+    base = dict.fromkeys(("prediction", "verdicts", "gates", "outcomes", "findings", "reading", "evidence", "requests", "prometheus"))
+    return {**base, "host": host, "role": "", "task": "x", "changed": False, "failed": False, "seconds": 1.0, "message": "", **more}
+
+
+def fleet(hosts: int, used: int = 20000, hot: tuple[int, int] | None = None) -> Records:
+    """Hosts of eight GPUs, one of which may have its memory full; measured and judged as on a host, for the twelve seconds before NOW."""
+    records = []
+    limits = thresholds({"gpu_memory": {"window": "10 s"}}).values()
+    for number in range(hosts):
+        gpus = [
+            Gpu(n, name="NVIDIA GeForce RTX 4090", memory_total_mib=24564, memory_used_mib=24000 if (number, n) == hot else used, utilization_percent=97)
+            for n in range(8)
+        ]
+        readings = [(NOW - 12 + n, Reading("ok", "All GPUs answer.", gpus=gpus)) for n in range(13)]
+        measured = [Series(row["metric"], row["device"], "host", row["samples"], row["reason"]) for row in series(readings, "")]
+        findings = [finding.as_dict() for finding in judge_all(limits, measured, NOW)]
+        reading = {"kind": "gpu", **readings[-1][1].as_dict()}
+        records.append(record(f"node{number:03}", findings=findings, reading=json.loads(json.dumps(reading))))
+    return records
+
+
+def lab(users: float | None, declared: dict[str, t.Any] | None = None, hosts: int = 1) -> Records:
+    roadmap = _roadmap.read()
+    reading = {"source": "host", "time": NOW, "value": users, "reason": "" if users is not None else "no host was read"}
+    known = _known(roadmap, {"users": [reading]}, declared or {}, NOW)
+    gates = [_told(judge(module, known, [], NOW), roadmap) for module in roadmap.modules.values()]
+    nodes = {f"node{n:03}": {"gpus": [{"name": "NVIDIA GeForce RTX 4090", "nvlink_active": "not supported"}], "links": []} for n in range(hosts)}
+    evidence = {
+        "readings": {"users": [reading]},
+        "declared": declared or {},
+        "phase": None if users is None else roadmap.phase_of(users),
+        "horizontal": plan(nodes),
+    }
+    return [
+        record("localhost", prometheus={"state": "none", "reason": ""}),
+        record("localhost", evidence=evidence),
+        record("localhost", gates=gates),
+        record("localhost", requests={"kept": False, "requests": [], "wrong": []}),
+    ]
+
+
+FILE = {"kind": "file", "key": "/etc/a", "before": {"mode": "0600"}, "after": {"mode": "0644"}, "impact": ["restarts a"]}
+CHANGE = {"role": "gpulab.expansion.gpu_node", "changed": True, "prediction": [FILE]}
+MARKERS = {"node000": {"gpu_node": "{}"}}
+
+
+def test_a_calm_lab() -> None:
+    found = document([*lab(12, {"object_storage": True}), *fleet(2)], {}, "2026-11-24 10:00 UTC", 61.5, None)
+    jsonschema.validate(found, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert found["summary"]["en"] == "The lab of 12 users is in phase 1. Nothing is over its limit. The way is open for backups. 8 things could not be known."
+    assert found["summary"]["zh"] == "实验室有 12 名用户，处于阶段1。没有超过阈值的项目。可以部署：备份策略升级。8 项未知。"
+    assert found["compared"] is None
+    assert broken(found, ["drift", "violation", "gate"]) == []
+
+
+def test_what_is_new_and_what_is_gone() -> None:
+    calm = document([*lab(12), *fleet(1)], MARKERS, "monday", 1, None)
+    hot = document([*lab(12), *fleet(1, hot=(0, 3)), record("node000", **CHANGE)], MARKERS, "tuesday", 1, calm)
+    drifted = "node000: ~ file /etc/a: mode 0600 to 0644  [restarts a]"
+    assert hot["compared"] == {
+        "with": "monday",
+        "new": [
+            {"en": "node000 gpu3: memory in use 97.7 %, so for 100% of 10 s", "zh": "node000 gpu3：显存使用率 97.7 %，在 10 秒 内有 100% 的时间如此"},
+            {"en": drifted, "zh": drifted},
+        ],
+        "gone": [],
+    }
+    assert "1 thing is over the limit: node000 gpu3. 1 thing drifted on 1 host." in hot["summary"]["en"]
+    (finding,) = [f for f in hot["findings"] if f["state"] == "over"]
+    assert (finding["value"], finding["limit"], finding["window"], finding["source"]) == (pytest.approx(97.7, abs=0.01), 90, 10, "host")
+    assert "H100 80GB" in finding["advice"]
+    again = document([*lab(12), *fleet(1)], MARKERS, "wednesday", 1, hot)
+    assert again["compared"]["new"] == [] and len(again["compared"]["gone"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [(["never"], 0), (["drift"], 1), (["violation"], 1), (["gate"], 0), (["drift", "violation", "gate"], 2)],
+)
+def test_the_policy_decides(policy: list[str], told: int) -> None:
+    found = document([*lab(12), *fleet(1, hot=(0, 3)), record("node000", **CHANGE)], MARKERS, "now", 1, None)
+    assert len(broken(found, policy)) == told
+
+
+def test_a_change_is_drift_only_where_the_role_was_deployed() -> None:
+    found = document([*lab(12), record("node000", **CHANGE), record("node001", **CHANGE)], MARKERS, "now", 1, None)
+    assert [(c["host"], c["drift"]) for c in found["changes"]] == [("node000", True), ("node001", False)]
+
+
+def test_a_deployed_module_whose_gate_is_closed() -> None:
+    found = document(lab(12, {"object_storage": False}), {"store1": {"borg_server": "{}"}}, "now", 1, None)
+    (told,) = broken(found, ["gate"])
+    assert "1 has not" in told
+    suite = ET.fromstring(junit(found))
+    assert [case.get("name") for case in suite if case.find("failure") is not None] == ["borg"]
+    assert suite.get("skipped") == str(sum(m["state"] == "unknown" for m in found["modules"]))
+
+
+def test_the_page_holds_both_languages_and_nothing_from_elsewhere() -> None:
+    hot = document([*lab(None), *fleet(2, hot=(1, 5)), record("gpu9", failed=True, message="gpu9 <script>: no answer")], MARKERS, "now", 1, None)
+    text = page(hot, "zh")
+    assert 'data-language="zh"' in text and "用户数未知" in text and "How many users the lab has is not known" in text
+    assert "node001 gpu5" in text and "RTX 4090 → H100 80GB" in text
+    assert "&lt;script&gt;: no answer" in text
+    assert not re.search(r"https?://|src=|@import|url\(", text)
+
+
+def test_200_hosts_stay_readable_and_small() -> None:
+    records = [*lab(60, hosts=200), *fleet(200, hot=(7, 1))]
+    for number in range(200):
+        records += [record(f"node{number:03}", **CHANGE)] * 30
+    found = document(records, {f"node{n:03}": {"gpu_node": "{}"} for n in range(100)}, "now", 300, None)
+    text = page(found, "en")
+    assert len(text.encode()) < 3_000_000
+    assert text.count("<details") >= 200 and "<details open" not in text
+    assert found["thresholds"][0]["states"] == {"ok": 1599, "over": 1}

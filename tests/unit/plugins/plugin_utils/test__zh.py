@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import importlib.util
+import pathlib
+import re
+import types
+import typing as t
+
+import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.judge import judge
+from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.judge import judge_all
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._zh import chinese
+
+UTILS = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
+# names, units, and what a driver or a server said, stay as they are
+STAY = re.compile(r"Prometheus|GPU|Unknown Error|Gbit/s|GB|TB|no answer|boom|Li Wei")
+
+
+def situations(domain: str, name: str) -> types.ModuleType:
+    spec = importlib.util.spec_from_file_location(f"situations_of{domain}", UTILS / domain / name)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def phrases() -> t.Iterator[str]:
+    tests = situations("_thresholds", "test_thresholds.py")
+    for _what, key, measured, _state, _told in tests.SITUATIONS:
+        yield from (finding.told for finding in judge_all([tests.THRESHOLDS[key]], measured, tests.NOW))
+    gates = situations("_roadmap", "test_judge.py")
+    for _what, key, known, _override, _state, _told in gates.SITUATIONS:
+        yield from (j.found for j in judge(gates.ROADMAP.modules[key], known, [], gates.NOW).judgements)
+
+
+@pytest.mark.parametrize("phrase", sorted(set(phrases())))
+def test_every_phrase_of_the_judges_has_its_chinese(phrase: str) -> None:
+    left = STAY.sub("", chinese(phrase))
+    assert not re.search(r"[A-Za-z]{2,}", left), left
