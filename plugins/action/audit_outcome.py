@@ -36,4 +36,5 @@ class ActionModule(ActionBase):
             )
         told = broken(document(records, ledger.deployed(), "", 0.0, None), policy)
         result.update(changed=False, failed=bool(told), msg=" ".join(told) or "Nothing that the policy forbids.")
+        result["gpulab_policy"] = {"broken": told}  # its failure is the policy's, and no failure of the lab
         return result

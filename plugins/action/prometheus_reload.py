@@ -11,10 +11,16 @@ from ..plugin_utils._predicting import PredictingAction
 
 
 class ActionModule(PredictingAction):
-    """Files that this run would write are newer than what Prometheus has loaded."""
+    """Files that this run would write are newer than what Prometheus has loaded; targets it finds by itself."""
 
     def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
-        return {(kind, str(path)) for path in args.get("paths") or [] for kind in ("path", "content")}
+        return _files([*(args.get("paths") or []), args.get("targets_file")])
 
-    def predict(self, args: dict[str, t.Any]) -> Tree:
+    def predict(self, args: dict[str, t.Any]) -> Tree | None:
+        if not _files(args.get("paths") or []) & self._ledger.pending(self._host):
+            return None
         return prediction("prometheus", str(args.get("url")).rstrip("/"), {"loaded": unknown("time")}, {"loaded": unknown("time")})
+
+
+def _files(paths: t.Iterable[t.Any]) -> set[tuple[str, str]]:
+    return {(kind, str(path)) for path in paths for kind in ("path", "content")}

@@ -31,6 +31,9 @@ options:
     type: list
     elements: path
     required: true
+  targets_file:
+    description: File of targets, which Prometheus reads by itself; a dry run that would first write it cannot know the targets yet.
+    type: path
   targets:
     description: Targets as C(host:port) to wait for, up to 15 seconds, because Prometheus finds them a little later.
     type: list
@@ -88,6 +91,7 @@ def main() -> None:
             url=dict(type="str", required=True),
             unit=dict(type="str", default="prometheus.service"),
             paths=dict(type="list", elements="path", required=True),
+            targets_file=dict(type="path"),
             targets=dict(type="list", elements="str", default=[]),
         ),
         supports_check_mode=True,

@@ -52,7 +52,9 @@ def document(records: t.Sequence[Record], markers: Markers, when: str, seconds: 
             for verdict in r.get("verdicts") or []
             if r["role"] or verdict["verdict"] == "failed"
         ],
-        "failures": [{"host": r["host"], "task": r["task"], "message": r["message"]} for r in records if r["failed"] and not r.get("verdicts")],
+        "failures": [
+            {"host": r["host"], "task": r["task"], "message": r["message"]} for r in records if r["failed"] and not r.get("verdicts") and not r.get("policy")
+        ],
         "outcomes": [outcome for record in records for outcome in record.get("outcomes") or []],
         "requests": _last(records, "requests") or {"kept": False, "requests": [], "wrong": []},
         "horizontal": told["horizontal"],

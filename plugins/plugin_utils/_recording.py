@@ -29,6 +29,7 @@ _TOLD = {
     "evidence": "gpulab_evidence",
     "requests": "gpulab_requests",
     "prometheus": "gpulab_prometheus",
+    "policy": "gpulab_policy",
 }
 
 

@@ -38,7 +38,7 @@ def plan(nodes: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
     if slow:
         found = "; ".join(f"{host}: {_links(with_gpus[host]['links'], 'no link of hardware', 'of unknown speed')}" for host in slow)
         found_zh = "；".join(f"{host}：{_links(with_gpus[host]['links'], '无硬件网络接口', '速率未知')}" for host in slow)
-        way_en = "one 100 Gb cable between the two, without a switch," if count == 2 else f"{count} ports of one switch"
+        way_en = "one 100 Gb cable between the two, without a switch" if count == 2 else f"{count} ports of one switch"
         way_zh = "两台之间一根 100Gb 线缆直连（无需交换机）" if count == 2 else f"一台交换机的 {count} 个端口"
         if count == 1:
             way_en, way_zh = "one 100 Gb port for each node to come", "每个新增节点一个 100Gb 端口"

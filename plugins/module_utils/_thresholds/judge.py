@@ -12,6 +12,7 @@ Nobody shall buy hardware for a spike: what is over its limit now, but was not w
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing as t
 
 from .._evidence.window import CLOCKS, covers, duration, inside, share, span
@@ -84,15 +85,17 @@ def judge(threshold: Threshold, series: Series, now: float) -> Finding:
             threshold.advice_zh,
         )
 
-    recent = inside(series.samples, max(threshold.window, MOMENT), now)
-    if any(when > now + CLOCKS for when, _value in series.samples):
+    numbers = [(when, value) for when, value in series.samples if not math.isnan(value)]
+    end = numbers[-1][0] if numbers else 0.0
+    if end > now + CLOCKS:
         return finding("unknown", None, 0.0, "it was read in the future: the clocks disagree")
-    if not recent or now - recent[-1][0] > max(MOMENT, threshold.window / 4):
+    if now - end > max(MOMENT, threshold.window / 4):
         return finding("unknown", None, 0.0, series.reason or "nothing was measured of late")
-    watched = inside(recent, threshold.window, now) or recent[-1:]
+    # the window ends with the last sample, because asking all hosts takes its time
+    watched = inside(numbers, threshold.window, end)
     value = watched[-1][1]
     now_over = threshold.over(value)
-    if threshold.window and not covers(watched, threshold.window, now):
+    if threshold.window and not covers(watched, threshold.window, end):
         told = f"{amount(value, unit)} over {duration(span(watched))}" if span(watched) else amount(value, unit)
         if not now_over:
             return finding("ok", value, span(watched), told)
