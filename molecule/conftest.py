@@ -20,12 +20,12 @@ sys.path.insert(0, str(ROOT / "tests" / "contract"))
 from harness import Contract, Lab, Subject  # noqa: E402
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Molecule says a page of its own after the tests, so what failed is kept for `make roles` to say last."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Molecule says a page of its own after the tests, so what failed is kept for the role's target in the Makefile to say last."""
     failed = terminalreporter.getreports("failed") + terminalreporter.getreports("error")
     (ROOT / "reports").mkdir(exist_ok=True)
     text = "".join(f"{report.nodeid}\n{report.longreprtext}\n\n" for report in failed)
-    (ROOT / "reports" / "failed.txt").write_text(text, encoding="utf-8")
+    (ROOT / "reports" / f"failed-{config.invocation_params.dir.name}.txt").write_text(text, encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

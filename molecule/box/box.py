@@ -111,7 +111,7 @@ def ensure_docker() -> None:
 
 
 def stop_own_docker() -> None:
-    """Only the daemon that ensure_docker started, and only when nobody else's container runs on it."""
+    """Only the daemon that ensure_docker started, and only when nobody else's container runs on it, or is about to."""
     with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError):
         pid = int(pid_file().read_text(encoding="ascii"))
         if pathlib.Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() != "dockerd":
@@ -359,10 +359,10 @@ def up(names: t.Sequence[str], fresh: bool) -> None:
         images = {name: host_image(base, mirror, name in GPU_HOSTS) for name in names if name != "oss"}
         if "oss" in names:
             object_store()
-    network()
-    # a rebuilt mirror has a new key, so its server is made anew with it
-    served = ["-v", f"{mirror}:/mirror:ro", "--label", f"{LABEL}.key={key_of(mirror / 'apt' / 'key.asc')}"]
-    start("mirror", base, served, ["python3", "-m", "http.server", "80", "--directory", "/mirror"], False)
+        network()
+        # a rebuilt mirror has a new key, so its server is made anew with it
+        served = ["-v", f"{mirror}:/mirror:ro", "--label", f"{LABEL}.key={key_of(mirror / 'apt' / 'key.asc')}"]
+        start("mirror", base, served, ["python3", "-m", "http.server", "80", "--directory", "/mirror"], False)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         waiting = [pool.submit(start_host, name, image, fresh) for name, image in images.items()]
         if "oss" in names:
@@ -372,15 +372,16 @@ def up(names: t.Sequence[str], fresh: bool) -> None:
 
 
 def down() -> None:
-    if not daemon_answers():
-        stop_own_docker()
-        return
-    mine = docker("ps", "-aq", "--filter", f"label={LABEL}={PREFIX}").stdout.split()
-    if mine:
-        docker("rm", "-f", "-v", *mine)
-    for network_id in docker("network", "ls", "-q", "--filter", f"label={LABEL}={PREFIX}").stdout.split():
-        docker("network", "rm", network_id)
-    stop_own_docker()
+    if daemon_answers():
+        mine = docker("ps", "-aq", "--filter", f"label={LABEL}={PREFIX}").stdout.split()
+        if mine:
+            docker("rm", "-f", "-v", *mine)
+        for network_id in docker("network", "ls", "-q", "--filter", f"label={LABEL}={PREFIX}").stdout.split():
+            docker("network", "rm", network_id)
+    if pid_file().exists():
+        with open(CACHE / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            stop_own_docker()
 
 
 def main(argv: list[str]) -> int:

@@ -119,7 +119,7 @@ def main() -> None:
                     f"see journalctl -u {wanted['unit']}."
                 )
             change[0]["after"]["loaded"] = loaded
-        known = read_until(lambda: targets(get), lambda found: not set(wanted["targets"]) - set(found), 0 if module.check_mode else 15, 0.5)
+        known = read_until(lambda: targets(get), lambda found: not set(wanted["targets"]) - set(found), 15, 0.5)
         groups = [group["name"] for group in json.loads(get("/api/v1/rules"))["data"]["groups"]]
     except (OSError, ValueError, KeyError) as exc:
         module.fail_json(msg=f"Prometheus is expected to answer at {url}, but does not: {exc}. Start {wanted['unit']}, or correct the address.")

@@ -19,7 +19,12 @@ import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-ENV = {**os.environ, "BOX_PREFIX": "gpulab-e2e", "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}", "ANSIBLE_NOCOLOR": "1"}
+ENV = {
+    **{k: v for k, v in os.environ.items() if k != "MAKEFLAGS"},
+    "BOX_PREFIX": "gpulab-e2e",
+    "PATH": f"{ROOT / '.venv' / 'bin'}:{os.environ['PATH']}",
+    "ANSIBLE_NOCOLOR": "1",
+}
 
 
 def sh(command: str, cwd: pathlib.Path = ROOT, **more: str) -> tuple[str, float]:
