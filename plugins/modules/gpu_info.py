@@ -27,7 +27,7 @@ options:
     description: Directory that has C(pynvml.py), when neither has nvidia-ml-py.
     type: path
   seconds:
-    description: Read for so long, once a second, for RV(series); 0 reads once.
+    description: Read for so long, once a second or ten times, for RV(series); 0 reads once.
     type: float
 requirements:
   - nvidia-ml-py
@@ -143,7 +143,7 @@ def main() -> None:
     readings = [(time.time(), read(pynvml))]
     until = time.monotonic() + (seconds or 0)
     while readings[-1][1].gpus and time.monotonic() < until:
-        time.sleep(min(1.0, max(until - time.monotonic(), 0.0)))
+        time.sleep(min(1.0, seconds / 10, max(until - time.monotonic(), 0.0)))
         readings.append((time.time(), read(pynvml)))
     more = {} if seconds is None else {"series": series(readings, kernel_log(module))}
     module.exit_json(changed=False, **readings[-1][1].as_dict(), **more)

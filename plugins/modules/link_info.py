@@ -61,7 +61,7 @@ def main() -> None:
         argument_spec=dict(interfaces=dict(type="list", elements="str", default=[]), seconds=dict(type="float", default=1.0)),
         supports_check_mode=True,
     )
-    found, samples = rates(lambda: links(module.params["interfaces"]), module.params["seconds"])
+    found, samples = rates(lambda: links(module.params["interfaces"]), module.params["seconds"], min(1.0, module.params["seconds"] / 10))
     series = [{"metric": "link_rate", "device": name, "samples": taken, "reason": ""} for name, taken in samples.items()]
     known = {link["name"] for link in found}
     missing = [name for name in module.params["interfaces"] if name not in known]

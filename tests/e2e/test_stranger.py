@@ -151,6 +151,18 @@ def test_empty_group_and_closed_gate_are_told(told: dict[int, tuple[str, str, fl
     assert "gpu_node: predicted on gpu1, gpu2" in closed.stdout
 
 
+def test_what_nobody_approved_is_not_deployed(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
+    """A dry run may always; the run itself stops that module, and that one alone, before anything is changed."""
+    request = yaml.safe_load((ROOT / "inventories/box/requests/2026-11-backups.yml").read_text(encoding="utf-8"))
+    del request["approval"]
+    (tmp_path / "backups.yml").write_text(yaml.safe_dump(request), encoding="utf-8")
+    command = f"ansible-playbook -i inventories/box phase1.yml -e lab_requests={tmp_path}"
+    assert "borg: predicted on gpu1, gpu2, mgmt1" in sh(f"{command} --check")[0]
+    stopped = subprocess.run(["bash", "-ec", command], cwd=ROOT, env=ENV, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert stopped.returncode != 0 and "borg: stopped by its gate: borg is expected to have an approved request, but backups.yml is reviewed" in stopped.stdout
+    assert "gpu_node: deployed and verified on gpu1, gpu2" in stopped.stdout and not (tmp_path / "accepted").exists()
+
+
 def test_box_comes_up_from_a_half_dead_state() -> None:
     prefix = ENV["BOX_PREFIX"]
     sh(f"docker kill {prefix}-gpu1; docker rm -f {prefix}-mgmt1 {prefix}-mirror; docker stop {prefix}-store1")

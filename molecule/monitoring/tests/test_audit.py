@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import http.server
 import json
 import pathlib
 import subprocess
 import sys
+import threading
+import time
 import typing as t
 import xml.etree.ElementTree as ET
 
@@ -21,12 +24,12 @@ from harness import ROOT, Contract, Lab, soak
 
 SCHEMA = json.loads((ROOT / "docs" / "audit.schema.json").read_text(encoding="utf-8"))
 PLAYBOOK = ROOT / "playbooks" / "audit.yml"
-# windows of seconds, so that a test need not take ten minutes
+# Windows of seconds, so that a test need not take ten minutes. Prometheus tells of the GPUs; of links it tells a mean over a minute, which lingers.
 QUICK = {
-    "gpu_memory": {"window": "6 s"},
-    "gpu_thermal": {"window": "6 s"},
-    "link_traffic": {"window": "6 s", "limit": "20 Mbit/s"},
-    "disk_latency": {"window": "4 s"},
+    "gpu_memory": {"window": "5 s"},
+    "gpu_thermal": {"window": "5 s"},
+    "link_traffic": {"window": "3 s", "limit": "20 Mbit/s", "query": ""},
+    "disk_latency": {"window": "3 s"},
 }
 
 
@@ -50,12 +53,18 @@ class Audit:
         return t.cast("dict[str, t.Any]", found)
 
 
+@pytest.fixture(scope="module")
+def audits(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """One directory for all audits, so that each knows the last."""
+    return tmp_path_factory.mktemp("audits")
+
+
 @pytest.fixture
-def audit(watched: Lab, tmp_path: pathlib.Path) -> t.Callable[..., Audit]:
-    """Run the playbook as a person does; its reports go to one directory a test, so that each knows the last."""
+def audit(watched: Lab, audits: pathlib.Path) -> t.Callable[..., Audit]:
+    """Run the playbook as a person does."""
 
     def run(check: bool = True, **variables: t.Any) -> Audit:
-        before = set(tmp_path.glob("audit-*"))
+        before = set(audits.glob("audit-*"))
         given = {
             "lab_prometheus_url": f"http://{address(watched, 'mgmt1')}:9090",
             "lab_thresholds": QUICK,
@@ -63,17 +72,17 @@ def audit(watched: Lab, tmp_path: pathlib.Path) -> t.Callable[..., Audit]:
             "lab_preconditions": {"object_storage": True},
             "lab_interfaces": ["eth0"],
             "lab_disks": ["none"],  # the machine's own disk may be busy with something else
-            "audit_seconds": 7,
+            "audit_seconds": 4,
             "gpu_node_metrics_directory": "/var/lib/prometheus/node-exporter",
             "gpu_node_metrics_interval": 1,
             "monitoring_grafana_provisioning": "/etc/grafana/provisioning",
             **variables,
         }
-        env = {**watched.env, "GPULAB_REPORTS": str(tmp_path)}
+        env = {**watched.env, "GPULAB_REPORTS": str(audits)}
         inventory = ["-i", str(watched.inventory), "-i", str(ROOT / "inventories" / "box" / "names.yml")]
         argv = [str(ROOT / ".venv/bin/ansible-playbook"), *inventory, str(PLAYBOOK), "-e", json.dumps(given), *(["--check"] if check else [])]
         done = subprocess.run(argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-        made = {path.suffix: path for path in set(tmp_path.glob("audit-*")) - before}
+        made = {path.suffix: path for path in set(audits.glob("audit-*")) - before}
         if not made:
             return Audit(done.returncode, done.stdout + done.stderr, {}, "", ET.Element("none"))
         document = json.loads(made[".json"].read_text(encoding="utf-8"))
@@ -172,8 +181,7 @@ def test_it_changes_nothing_and_tells_what_is(watched: Lab, contract: Contract, 
 
 
 def test_heat_traffic_and_a_slow_disk_are_named_and_gone_when_calm(watched: Lab, audit: t.Callable[..., Audit], tmp_path: pathlib.Path) -> None:
-    calm = audit(audit_fail_on=["violation"])
-    assert calm.rc == 0, calm.output
+    # the audit before this one found the lab calm
     watched.sh("gpu1", "cp /etc/nvml-sim.conf /tmp/gpus.conf && printf '[5]\\nmem_used=22700\\n' >> /etc/nvml-sim.conf")
     package = watched.sh("gpu1", "curl -s http://mirror/apt/pool/ | grep -o 'prometheus_[^\"]*deb' | head -1").stdout.strip()
     assert package
@@ -181,6 +189,7 @@ def test_heat_traffic_and_a_slow_disk_are_named_and_gone_when_calm(watched: Lab,
     watched.sh("gpu1", f"systemd-run -q --unit=download --collect timeout 60 sh -c '{download}'")
     try:
         with slow_disk(tmp_path) as disk:
+            time.sleep(6)  # the window, so that all of it is hot
             hot = audit(lab_disks=[disk], audit_fail_on=["violation"])
     finally:
         watched.sh("gpu1", "cp /tmp/gpus.conf /etc/nvml-sim.conf; systemctl stop download.service || true")
@@ -190,11 +199,12 @@ def test_heat_traffic_and_a_slow_disk_are_named_and_gone_when_calm(watched: Lab,
     slow = next(f for f in hot.document["findings"] if f["threshold"] == "disk_latency")
     assert slow["value"] > slow["limit"] == 20 and slow["source"] == "host" and "Optane" in slow["advice"] and disk in hot.page
     memory = hot.finding("gpu_memory")
-    assert round(memory["value"]) == 92 and memory["limit"] == 90 and memory["window"] == 6 and memory["source"] == "prometheus"
+    assert round(memory["value"]) == 92 and memory["limit"] == 90 and memory["window"] == 5 and memory["source"] == "prometheus"
     assert "H100 80GB" in memory["advice"] and "H100 80GB" in memory["advice_zh"]
     assert hot.finding("link_traffic")["source"] == "host" and "100 Gb InfiniBand" in hot.finding("link_traffic")["advice"]
     assert [case.get("name") for case in hot.suite if case.find("failure") is not None] == ["gpu_memory", "link_traffic", "disk_latency"]
     assert any("gpu1 gpu5" in line["en"] for line in hot.document["compared"]["new"])
+    time.sleep(4)
     again = audit(lab_disks=[disk], audit_fail_on=["violation"])
     assert again.rc == 0 and any("gpu1 gpu5" in line["en"] for line in again.document["compared"]["gone"]), again.output
 
@@ -205,7 +215,6 @@ def test_drift_is_told_from_what_is_yet_to_come(watched: Lab, audit: t.Callable[
         found = audit(audit_fail_on="drift")
         assert found.rc != 0 and "nothing is expected to have drifted, but 2 did" in found.output.replace("\n", " "), found.output
         assert {(c["host"], c["kind"], c["drift"]) for c in found.document["changes"]} == {("gpu1", "file", True), ("gpu1", "unit", True)}
-        assert audit(audit_fail_on="never").rc == 0
     finally:
         run = watched.play(
             ROOT / "playbooks" / "gpu_node.yml", variables={"gpu_node_metrics_directory": "/var/lib/prometheus/node-exporter", "gpu_node_metrics_interval": 1}
@@ -213,17 +222,68 @@ def test_drift_is_told_from_what_is_yet_to_come(watched: Lab, audit: t.Callable[
         assert run.rc == 0, run.output
 
 
+class Answer(http.server.BaseHTTPRequestHandler):
+    """A Prometheus behind a door: /locked asks for a token, /slow takes three seconds, /odd is something else."""
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/slow"):
+            time.sleep(3)
+        self.send_response(401 if self.path.startswith("/locked") else 200)
+        self.end_headers()
+        self.wfile.write(b"<html>welcome</html>")
+
+    def log_message(self, *_args: t.Any) -> None:
+        """Not on the terminal."""
+
+
+@pytest.fixture(scope="module")
+def door() -> t.Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def requests_folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("requests")
+    (folder / "a.yml").write_text("title: [open\n", encoding="utf-8")
+    (folder / "b.yml").write_text("title: b\nwho: c\nneed: d\nimpact: lab\n", encoding="utf-8")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def odd_roadmap(tmp_path_factory: pytest.TempPathFactory) -> str:
+    text = (ROOT / "playbooks" / "files" / "roadmap.yml").read_text(encoding="utf-8").replace("unit: people", "unit: persons")
+    path = tmp_path_factory.mktemp("roadmap") / "roadmap.yml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
 @pytest.mark.parametrize(
     ("variables", "rc", "said"),
     [
         ({"lab_prometheus_url": "http://127.0.0.1:1"}, 0, "Connection refused. Correct lab_prometheus_url."),
-        ({"lab_thresholds": {"gpu_memory": {"limit": "8 Gbit/s"}}}, 2, "limit is expected as a number of percent"),
-        ({"audit_fail_on": "sometimes"}, 2, "audit_fail_on is expected to be some of drift, violation, gate, never, but has sometimes"),
+        ({"lab_prometheus_url": "{door}/locked"}, 0, "is expected to let us in, but answers 401: set lab_prometheus_token"),
+        ({"lab_prometheus_url": "{door}/slow", "lab_prometheus_timeout": 1}, 0, "is expected to answer in time, but does not"),
+        ({"lab_prometheus_url": "{door}/odd"}, 0, "does not answer as one"),
+        ({"lab_requests": "{requests}"}, 0, "b.yml: impact is expected to be user or team, but is 'lab'"),
+        ({"lab_user_groups": ["nobody-knows"]}, 0, "no group of lab_user_groups has a member"),
+        ({"lab_roadmap": "{roadmap}"}, 2, "the unit of users is expected to be one of people, tasks"),
         ({"lab_roadmap": "/nowhere/roadmap.yml"}, 2, "The roadmap is expected at /nowhere/roadmap.yml, but it cannot be read"),
+        ({"lab_thresholds": {"gpu_memory": {"limit": "8 Gbit/s"}}}, 2, "limit is expected as a number of percent"),
+        ({"lab_gate_overrides": [{"module": "slurm"}]}, 2, "An override is expected to have module, by, reason, until"),
+        ({"audit_fail_on": "sometimes"}, 2, "audit_fail_on is expected to be some of drift, violation, gate, never, but has sometimes"),
     ],
 )
 @soak
-def test_what_is_wrong_is_told(audit: t.Callable[..., Audit], variables: dict[str, t.Any], rc: int, said: str) -> None:
-    found = audit(audit_seconds=1, **variables)
+def test_what_is_wrong_is_told(
+    audit: t.Callable[..., Audit], door: str, requests_folder: str, odd_roadmap: str, variables: dict[str, t.Any], rc: int, said: str
+) -> None:
+    """What is wrong outside is told on the page, and the rest of it stays; what is wrong in the inventory stops the audit with a sentence."""
+    text = json.dumps(variables).replace("{door}", door).replace("{requests}", requests_folder).replace("{roadmap}", odd_roadmap)
+    found = audit(audit_seconds=1, **json.loads(text))
     told = " ".join((found.output + json.dumps(found.document, ensure_ascii=False)).split())
     assert found.rc == rc and said in told, found.output
+    if rc == 0:
+        assert found.module("borg")["state"] == "open" and [len(h["gpus"]) for h in found.document["hosts"]] == [8, 0]

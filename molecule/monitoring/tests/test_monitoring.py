@@ -27,6 +27,12 @@ def prometheus(lab: Lab, query: str) -> list[dict[str, t.Any]]:
     return t.cast("list[dict[str, t.Any]]", json.loads(found.stdout)["data"]["result"])
 
 
+def value(lab: Lab, metric: str) -> float:
+    """Of Prometheus itself, now."""
+    found = lab.sh("mgmt1", f"curl -s http://localhost:9090/metrics | grep '^{metric} '", check=False).stdout.split()
+    return float(found[1]) if found else 0.0
+
+
 def eventually(read: t.Callable[[], t.Any], seconds: float = 30) -> t.Any:
     until = time.monotonic() + seconds
     while not (found := read()) and time.monotonic() < until:
@@ -43,6 +49,8 @@ def test_the_gpus_of_a_host_are_seen(watched: Lab) -> None:
 def test_a_lost_gpu_reaches_alertmanager(watched: Lab) -> None:
     # the rule waits a minute; its expression, not its patience, is what is tried here
     watched.sh("mgmt1", "sed 's/for: 1m/for: 1s/' /etc/prometheus/rules/gpulab_gpu.yml > /etc/prometheus/rules/quick.yml && systemctl reload prometheus")
+    # after a reload Prometheus has to find Alertmanager again, and drops for the next minute what fires before
+    assert eventually(lambda: value(watched, "prometheus_notifications_alertmanagers_discovered") == 1)
     watched.sh("gpu1", "cp /etc/nvml-sim.conf /tmp/gpus.conf && printf '[3]\\nlost=1\\n' >> /etc/nvml-sim.conf")
     alert = eventually(
         lambda: [

@@ -101,9 +101,7 @@ def links(interfaces: t.Sequence[str] = (), sys: str = "/sys") -> list[dict[str,
     return found
 
 
-def rates(
-    read: t.Callable[[], list[dict[str, t.Any]]], seconds: float, every: float = 1.0
-) -> tuple[list[dict[str, t.Any]], dict[str, list[tuple[float, float]]]]:
+def rates(read: t.Callable[[], list[dict[str, t.Any]]], seconds: float, every: float) -> tuple[list[dict[str, t.Any]], dict[str, list[tuple[float, float]]]]:
     """The links last read, and by name samples of (seconds since the epoch, Gbit/s of the busier direction) over C(seconds)."""
     samples: dict[str, list[tuple[float, float]]] = {}
     before, then = read(), time.monotonic()
