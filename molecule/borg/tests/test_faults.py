@@ -65,7 +65,7 @@ class Fault:
 
 def not_running(unit: str) -> str:
     # not only no longer activating: what it writes when it stops is part of it
-    return f"systemctl show -p ActiveState --value {unit} | grep -qx 'inactive\\|failed'"
+    return f'systemctl show -p ActiveState --value {unit} | grep -qxE "inactive|failed"'
 
 
 def wait_for(lab: Lab, host: str, condition: str, seconds: int = 20) -> None:
