@@ -16,21 +16,8 @@ description:
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
+  - gpulab.expansion.prometheus
 options:
-  url:
-    description: Address of Prometheus, as C(http://mgmt1:9090); empty for none.
-    type: str
-    default: ""
-  token:
-    description: Bearer token.
-    type: str
-  ca_path:
-    description: File of the certificate authority that signed its certificate.
-    type: path
-  timeout:
-    description: Seconds for all queries together.
-    type: int
-    default: 20
   thresholds:
     description: The lab's changes to the thresholds, see M(gpulab.expansion.gpu_threshold_check).
     type: dict

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What samples say about a window of time. Pure: no clock of its own.
+"""How evidence is compared, and what samples say about a window of time. Pure: no clock of its own.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 Times are seconds since the epoch, windows and gaps are seconds.
@@ -17,6 +17,12 @@ CLOCKS = 300.0  # by which clocks of a lab may disagree
 COVERED = 0.9  # of a window that samples must span
 GAP = 0.25  # of a window that may lie between two samples
 
+OPERATORS: dict[str, t.Callable[[float, float], bool]] = {
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+}
 Samples = t.Sequence[t.Tuple[float, float]]  # (time, value), oldest first
 
 

@@ -14,15 +14,9 @@ import math
 import re
 import typing as t
 
-from .._evidence.window import duration_seconds
+from .._evidence.window import OPERATORS, duration_seconds
 
 UNITS = ("people", "tasks", "TB", "GB", "cores", "percent", "truth")
-OPERATORS: dict[str, t.Callable[[float, float], bool]] = {
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-}
 SOURCES = ("prometheus", "host", "declared")  # the first that knows something is believed
 
 

@@ -13,14 +13,8 @@ import dataclasses
 import re
 import typing as t
 
-from .._evidence.window import Samples, duration_seconds
+from .._evidence.window import OPERATORS, Samples, duration_seconds
 
-OPERATORS: dict[str, t.Callable[[float, float], bool]] = {
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-}
 SEVERITIES = ("info", "warning", "critical")
 # unit -> (what it measures, factor to that measure's first unit)
 UNITS = {

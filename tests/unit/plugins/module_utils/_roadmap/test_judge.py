@@ -10,8 +10,9 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.gpulab.expansion.plugins.module_utils._evidence.window import OPERATORS
 from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.judge import judge
-from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.model import OPERATORS, Override, Reading, RoadmapError, load
+from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.model import Override, Reading, RoadmapError, load
 from hypothesis import given
 from hypothesis import strategies as st
 

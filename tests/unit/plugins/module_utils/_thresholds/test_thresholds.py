@@ -9,8 +9,9 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.gpulab.expansion.plugins.module_utils._evidence.window import OPERATORS
 from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.judge import judge, judge_all
-from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.model import METRICS, OPERATORS, UNITS, Series, ThresholdError, load, quantity
+from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.model import METRICS, UNITS, Series, ThresholdError, load, quantity
 from hypothesis import given
 from hypothesis import strategies as st
 
