@@ -72,6 +72,9 @@ def test_commands_of_the_readme(told: dict[int, tuple[str, str, float]]) -> None
     text = report.read_text(encoding="utf-8")
     assert "| gpu_node | deployed and verified on gpu1, gpu2 |" in text and "| borg | deployed and verified on gpu1, gpu2, mgmt1 |" in text
     assert report.with_suffix(".json").exists()
+    accepted = json.loads((ROOT / "inventories/box/requests/accepted/2026-11-backups.json").read_text(encoding="utf-8"))
+    assert accepted["module"] == "borg" and {v["host"] for v in accepted["verified"]} >= {"gpu1", "gpu2", "mgmt1", "store1"}
+    assert {v["verdict"] for v in accepted["verified"]} <= {"ok", "pending"}
     (audit,) = (out for line, out, _s in told.values() if line == "make audit")
     assert changed(audit) == 0 and "What is deployed is as declared." in audit
     assert pathlib.Path(re.search(r"Audit: (\S+)", audit).group(1)).stat().st_size > 10_000  # type: ignore[union-attr]
