@@ -34,10 +34,18 @@ options:
         below the collection's C(plugins/) or C(roles/)); C(secret) hides its content and digest."
       - "C(download): C(url), C(sha256), C(path), C(owner), C(group), C(mode)."
       - "C(user): a system user with a group of its name: C(name), C(home), C(shell), C(comment), C(create_home)."
-      - "C(python_env): C(path), C(requirements) (each C(name==version)), C(index_url)."
+      - "C(python_env): C(path), C(requirements) (each C(name==version)), C(index_url), C(compile) (V(false) when it is big
+        and who runs it has it running for long: installing then takes seconds instead of a minute)."
       - "C(ssh_key): an Ed25519 key pair: C(path), C(comment)."
+      - "C(private_key): an EC key (P-256, PKCS 8): C(path), C(owner), C(group), C(mode)."
+      - "C(certificate_request): C(path), C(owner), C(group), C(mode), C(private_key) (path), C(common_name), C(organization), C(alt_names)
+        (each V(DNS:name) or V(IP:address)), C(authority) for the request of a certificate authority."
+      - "C(certificate): C(path), C(owner), C(group), C(mode), C(request) (its text), C(issuer_key) (path), C(issuer_certificate) (path; without it
+        the certificate signs itself), C(days), C(renew_days) before its end it is issued anew. Keys and certificates are made by
+        community.crypto, which needs python3-cryptography on the host."
       - "C(read): C(path), whose text is returned in RV(values); C(optional) if it may be absent, then the text is empty."
-      - "C(unit): C(name), C(state) (V(started) or V(stopped)), C(enabled), C(restarted_by) (paths)."
+      - "C(unit): C(name), C(state) (V(started) or V(stopped)), C(enabled), C(restarted_by) (paths), C(makes) (a path
+        that its first start makes, for modules that ask the service what it keeps)."
     type: list
     elements: dict
     required: true

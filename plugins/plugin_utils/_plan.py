@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from ..module_utils._plan.host import POLICY_RC_D, normalised
 from ..module_utils._plan.prediction import Tree, difference, is_unknown, prediction, project, readable, unknown, unknown_reason_in
+from . import _x509
 from ._ledger import Thing
 
 Seen = t.Dict[str, t.Any]  # the result of resources_info
@@ -63,9 +64,11 @@ class Change:
     steps: tuple[Step, ...] = ()
     text: tuple[str, str] | None = None  # before and after, for the diff
 
+    more: frozenset[Thing] = frozenset()  # what only this very change brings
+
     def brings(self) -> set[Thing]:
         """What later resources and tasks may count on; new content of a file restarts those who read the old one, a new mode does not."""
-        return self.resource.brings() | ({("content", self.resource.key)} if "sha256" in self.after else set())
+        return self.resource.brings() | self.more | ({("content", self.resource.key)} if "sha256" in self.after else set())
 
     def as_prediction(self) -> Tree:
         return prediction(self.resource.kind, self.resource.key, self.before, self.after, self.impact)
@@ -378,6 +381,7 @@ class PythonEnv(Resource):
         path=dict(type="path", required=True),
         requirements=dict(type="list", elements="str", required=True),
         index_url=dict(type="str", default=""),
+        compile=dict(type="bool", default=True),
     )
 
     def __init__(self, args: t.Mapping[str, t.Any], index: int) -> None:
@@ -406,9 +410,9 @@ class PythonEnv(Resource):
             return None
         if observed is None:
             self.require_parent(world)
-        extra = []
+        extra = [] if self.args["compile"] else ["--no-compile"]
         if self.args["index_url"]:
-            extra = ["--index-url", self.args["index_url"]]
+            extra += ["--index-url", self.args["index_url"]]
             if self.args["index_url"].startswith("http://"):
                 extra += ["--trusted-host", str(urlsplit(self.args["index_url"]).hostname)]
         step = Step(
@@ -466,6 +470,114 @@ class SshKey(Path):
         return Change(self, None if observed is None else project(observed, after), after, (), (Step("community.crypto.openssh_keypair", args),))
 
 
+class PrivateKey(Path):
+    """The key of a certificate; what it is never leaves the host."""
+
+    kind = "private_key"
+    spec = Path.ownership
+
+    def plan(self, world: World) -> Change | None:
+        desired = self._desired("file")
+        if world.seen["paths"][self.key] is None:
+            desired["sha256"] = unknown("generated")
+        args = {"path": self.key, "type": "ECC", "curve": "secp256r1", "format": "pkcs8", **{k: self.args[k] for k in ("owner", "group", "mode")}}
+        return self._compare(world, desired, Step("community.crypto.openssl_privatekey", args))
+
+
+class CertificateRequest(Path):
+    """What an authority is asked to sign. A key that is newer than the request is another one."""
+
+    kind = "certificate_request"
+    spec = {
+        **Path.ownership,
+        "private_key": dict(type="path", required=True, no_log=False),
+        "common_name": dict(type="str", required=True),
+        "organization": dict(type="str", default=""),
+        "alt_names": dict(type="list", elements="str", default=[]),
+        "authority": dict(type="bool", default=False),
+    }
+
+    def query(self) -> dict[str, t.Any]:
+        return {"paths": [self.key, posixpath.dirname(self.key), self.args["private_key"]], "contents": [self.key]}
+
+    def plan(self, world: World) -> Change | None:
+        desired = self._desired("file")
+        if not self._asks(world):
+            desired["sha256"] = unknown("generated")
+        names = {"common_name": self.args["common_name"], "organization_name": self.args["organization"] or None}
+        usage: Tree = {"key_usage": ["digitalSignature"], "extended_key_usage": ["serverAuth", "clientAuth"], "basic_constraints": ["CA:FALSE"]}
+        if self.args["authority"]:
+            usage = {"key_usage": ["keyCertSign", "cRLSign"], "key_usage_critical": True, "basic_constraints": ["CA:TRUE"], "basic_constraints_critical": True}
+        args = {"path": self.key, "privatekey_path": self.args["private_key"], "force": True, "use_common_name_for_san": False, **names, **usage}
+        if self.args["alt_names"]:
+            args["subject_alt_name"] = list(self.args["alt_names"])
+        args.update({k: self.args[k] for k in ("owner", "group", "mode")})
+        return self._compare(world, desired, Step("community.crypto.openssl_csr", {k: v for k, v in args.items() if v is not None}))
+
+    def _asks(self, world: World) -> bool:
+        """Whether the request that is there asks for this."""
+        key, own = world.seen["paths"].get(self.args["private_key"]), world.seen["paths"].get(self.key)
+        if key is None or own is None or key["mtime"] > own["mtime"] or ("content", self.args["private_key"]) in world.pending:
+            return False
+        found = _x509.request(world.seen["contents"].get(self.key, ""))
+        subject = ",".join([f"CN={self.args['common_name']}", *([f"O={self.args['organization']}"] if self.args["organization"] else [])])
+        return (
+            found is not None
+            and sorted(found.subject.split(",")) == sorted(subject.split(","))
+            and found.alt_names == tuple(sorted(self.args["alt_names"]))
+            and found.authority == self.args["authority"]
+        )
+
+
+class Certificate(Path):
+    """Signed by an authority whose key is on this host; without C(issuer_certificate) by its own key, which makes an authority."""
+
+    kind = "certificate"
+    spec = {
+        **Path.ownership,
+        "request": dict(type="str", required=True),
+        "issuer_certificate": dict(type="path", default=""),
+        "issuer_key": dict(type="path", required=True, no_log=False),
+        "days": dict(type="int", default=825),
+        "renew_days": dict(type="int", default=30),
+    }
+
+    @property
+    def _issuer(self) -> str:
+        return str(self.args["issuer_certificate"] or self.key)
+
+    def query(self) -> dict[str, t.Any]:
+        return {"paths": [self.key, posixpath.dirname(self.key)], "contents": [self.key, self._issuer]}
+
+    def plan(self, world: World) -> Change | None:
+        desired = self._desired("file")
+        why = self._why(world)
+        if why:
+            desired["sha256"] = unknown("generated")
+        own = "ownca" if self.args["issuer_certificate"] else "selfsigned"
+        args = {"path": self.key, "provider": own, "csr_content": self.args["request"], "force": True}
+        args.update({f"{own}_not_before": "-1h", f"{own}_not_after": f"+{self.args['days']}d"})
+        args.update(
+            {"ownca_path": self._issuer, "ownca_privatekey_path": self.args["issuer_key"]} if own == "ownca" else {"privatekey_path": self.args["issuer_key"]}
+        )
+        args.update({k: self.args[k] for k in ("owner", "group", "mode")})
+        change = self._compare(world, desired, Step("community.crypto.x509_certificate", args))
+        return change and dataclasses.replace(change, impact=(f"issues it anew: {why}",) if change.before and why else change.impact)
+
+    def _why(self, world: World) -> str:
+        if unknown_reason_in(self.args["request"]):
+            return "its request is new"
+        wanted = _x509.request(self.args["request"])
+        if wanted is None:
+            raise self.error("a request for it is expected, but what was given is none: see certificate_request.")
+        if ("content", self._issuer) in world.pending:
+            return "its authority is new"
+        contents = world.seen["contents"]
+        if self.key not in contents:
+            return "there is none"
+        return _x509.wrong(contents[self.key], wanted, contents.get(self._issuer, ""), world.seen["now"], self.args["renew_days"])
+
+
 class Read(Resource):
     """Changes nothing: the text of a file that something earlier may bring, for later tasks (C(values) of the result)."""
 
@@ -491,6 +603,7 @@ class Unit(Resource):
         state=dict(type="str", choices=["started", "stopped"]),
         enabled=dict(type="bool"),
         restarted_by=dict(type="list", elements="path", default=[]),
+        makes=dict(type="path", default=""),
     )
 
     @property
@@ -498,7 +611,7 @@ class Unit(Resource):
         return str(self.args["name"])
 
     def query(self) -> dict[str, t.Any]:
-        return {"units": [self.key], "paths": list(self.args["restarted_by"])}
+        return {"units": [self.key], "paths": [*self.args["restarted_by"], *filter(None, [self.args["makes"]])]}
 
     def brings(self) -> set[Thing]:
         return {("unit", self.key)}
@@ -540,7 +653,10 @@ class Unit(Resource):
         args = {"name": self.key, "daemon_reload": True, "enabled": self.args["enabled"], "state": state}
         impact = ((f"restarts {self.key}",) if stale else ()) + ((f"stops {self.key}",) if after.get("active") == "inactive" and observed else ())
         steps = (Step("ansible.builtin.systemd_service", {k: v for k, v in args.items() if v is not None}),)
-        return Change(self, None if observed is None else project(steady, after), after, impact, steps)
+        # an engine that has never run keeps nothing yet; of one that is stopped nobody can say what it keeps
+        first = self.args["makes"] and after.get("active") == "active" and world.seen["paths"].get(self.args["makes"]) is None
+        more = frozenset({("first_start", self.key)} if first else ())
+        return Change(self, None if observed is None else project(steady, after), after, impact, steps, more=more)
 
     def _older_than_its_files(self, world: World, since: float | None) -> bool:
         """A unit that started before one of its files was written runs with the old one, also when the run that wrote it was killed."""
@@ -572,7 +688,10 @@ class PolicyRcD(Resource):
         return Change(self, {"present": True}, {"present": False}, ("removes what an interrupted run left behind",), (step,))
 
 
-KINDS: dict[str, type[Resource]] = {k.kind: k for k in (Packages, Repository, Directory, File, Download, User, PythonEnv, SshKey, Read, Unit)}
+_FILES = ("directory", "file", "download", "repository", "private_key", "certificate_request", "certificate")
+KINDS: dict[str, type[Resource]] = {
+    k.kind: k for k in (Packages, Repository, Directory, File, Download, User, PythonEnv, SshKey, PrivateKey, CertificateRequest, Certificate, Read, Unit)
+}
 
 
 def query(resources: t.Sequence[Resource]) -> dict[str, t.Any]:
@@ -591,7 +710,7 @@ def query(resources: t.Sequence[Resource]) -> dict[str, t.Any]:
 def foresee(seen: Seen, predictions: t.Iterable[Tree]) -> Seen:
     """C(seen) as it would be after C(predictions) of this dry run: another role on the same host finds done what the first would do."""
     out = {**seen, **{name: dict(seen[name]) for name in ("packages", "paths", "users", "units", "python_envs")}}
-    places = {"directory": "paths", "file": "paths", "download": "paths", "repository": "paths", "user": "users", "unit": "units"}
+    places = {**dict.fromkeys(_FILES, "paths"), "user": "users", "unit": "units"}
     idle = {"paths": {"mtime": seen["now"]}, "users": {}, "units": {"active": "inactive", "enabled": "disabled", "need_daemon_reload": False}}
     for one in predictions:
         kind, key, after = one["kind"], one["key"], one["after"]

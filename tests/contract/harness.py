@@ -121,7 +121,7 @@ def env(p, names):
 out = []
 asked = json.load(sys.stdin)
 for kind, key, after in asked['changes']:
-    if kind in ('file', 'directory', 'download', 'repository'): r = path(key)
+    if kind in ('file', 'directory', 'download', 'repository', 'private_key', 'certificate_request', 'certificate'): r = path(key)
     elif kind == 'unit': r = unit(key)
     elif kind == 'packages': r = packages(after.get('packages', {})); r['dpkg'] = 'interrupted' if os.listdir('/var/lib/dpkg/updates') else 'complete'
     elif kind == 'user': r = user(key)

@@ -38,11 +38,11 @@ def resources(*items: tuple[str, dict[str, t.Any]]) -> list[Resource]:
     defaults = {
         "file": {"owner": "root", "group": "root", "secret": False},
         "directory": {"owner": "root", "group": "root"},
-        "unit": {"state": None, "enabled": None, "restarted_by": []},
+        "unit": {"state": None, "enabled": None, "restarted_by": [], "makes": ""},
         "packages": {"brings": {}},
         "read": {"optional": False},
         "user": {"shell": "/bin/sh", "comment": "", "create_home": False},
-        "python_env": {"index_url": ""},
+        "python_env": {"index_url": "", "compile": True},
         "ssh_key": {"comment": ""},
     }
     return [KINDS[kind]({**defaults.get(kind, {}), **args}, index) for index, (kind, args) in enumerate(items)]
@@ -275,3 +275,14 @@ def test_a_second_role_finds_done_what_the_first_would_do() -> None:
 
 
 JQ = {"name": "jq", "old": None, "version": "1.6"}
+
+
+def test_only_a_first_start_is_known_to_find_nothing() -> None:
+    """Of an engine that was stopped nobody can say what it keeps."""
+    unit = ("unit", {"name": "engine.service", "state": "started", "enabled": None, "restarted_by": [], "makes": "/var/lib/engine/data"})
+    idle = {"active": "inactive", "enabled": "enabled", "need_daemon_reload": False, "since": None}
+    for made, first in ((None, True), ({**ETC}, False)):
+        (change,) = compute(resources(unit), seen(units={"engine.service": idle}, paths={"/var/lib/engine/data": made}), set())
+        assert (("first_start", "engine.service") in change.brings()) is first
+    running = {**idle, "active": "active", "since": 1.0}
+    assert not compute(resources(unit), seen(units={"engine.service": running}, paths={"/var/lib/engine/data": None}), set())
