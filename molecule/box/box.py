@@ -177,21 +177,36 @@ def base_image() -> str:
     return image
 
 
-def in_builder(base: str, script: pathlib.Path, out: pathlib.Path) -> None:
-    docker("run", "--rm", "--network", "host", "-v", f"{script.parent}:/in:ro", "-v", f"{out}:/out", base, "sh", f"/in/{script.name}")
+def in_builder(base: str, script: pathlib.Path, out: pathlib.Path, *options: str) -> None:
+    docker("run", "--rm", "--network", "host", "-v", f"{script.parent}:/in:ro", "-v", f"{out}:/out", *options, base, "sh", f"/in/{script.name}")
+
+
+def opensearch_package() -> pathlib.Path:
+    """The folder of a package of the search engine, which no package registry has ready-made."""
+    recipe = MIRROR / "opensearch"
+
+    def build(out: pathlib.Path) -> None:
+        if not shutil.which("mvn"):
+            need_packages("maven")
+        run(sys.executable, str(recipe / "build.py"), str(out))
+
+    return cached(f"opensearch-{key_of(*sorted(p for p in recipe.rglob('*') if p.is_file()))}", build)
 
 
 def mirror_files(base: str) -> pathlib.Path:
     """C(apt/): a signed Debian repository; C(pypi/simple/): a PEP 503 index; laid out like the vendors' own."""
-    sources = [MIRROR / name for name in ("build.sh", "packages.txt", "requirements.txt")]
+    sources = [MIRROR / name for name in ("build.sh", "packages.txt", "requirements.txt", "requirements-source.txt")]
+    packed = opensearch_package()
 
     def build(out: pathlib.Path) -> None:
-        in_builder(base, MIRROR / "build.sh", out)
+        in_builder(base, MIRROR / "build.sh", out, "-v", f"{packed}:/packed:ro")
         wheels = out / "wheels"
+        pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(wheels)]
+        run(*pip, "-r", str(MIRROR / "requirements-source.txt"))
         python = docker("run", "--rm", base, "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])").stdout.strip()
         platform = docker("run", "--rm", base, "uname", "-m").stdout.strip()
         platforms = [a for tag in ("manylinux2014", "manylinux_2_17", "manylinux_2_28") for a in ("--platform", f"{tag}_{platform}")]
-        pip_download(wheels, "--python-version", python, *platforms, "-r", str(MIRROR / "requirements.txt"))
+        pip_download(wheels, "--find-links", str(wheels), "--python-version", python, *platforms, "-r", str(MIRROR / "requirements.txt"))
         for wheel in sorted(wheels.iterdir()):
             folder = out / "pypi" / "simple" / wheel.name.split("-")[0].replace("_", "-").lower()
             folder.mkdir(parents=True, exist_ok=True)
@@ -200,7 +215,7 @@ def mirror_files(base: str) -> pathlib.Path:
                 index.write(f'<a href="{wheel.name}">{wheel.name}</a><br>\n')
         wheels.rmdir()
 
-    return cached(f"mirror-{key_of(base, *sources)}", build)
+    return cached(f"mirror-{key_of(base, packed.name, *sources)}", build)
 
 
 def pip_download(out: pathlib.Path, *what: str) -> None:

@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Runs in a throw-away container of the box's base image: /in is this folder, /out the mirror to be.
+# Runs in a throw-away container of the box's base image: /in is this folder, /packed packages made here, /out the mirror to be.
 # An APT repository with the layout and the signature of a vendor's, holding what the roles, and a test of theirs, install on a bare host.
 set -eu
 export DEBIAN_FRONTEND=noninteractive
@@ -16,6 +16,7 @@ mkdir -p "/out/apt/pool/partial" "$release/main/binary-$arch"
 apt-get -qq install -y --no-install-recommends --download-only -o Dir::State::status=/tmp/bare-status \
   -o Dir::Cache::archives=/out/apt/pool -o APT::Sandbox::User=root $(cat /in/packages.txt) >/dev/null
 rm -rf /out/apt/pool/partial /out/apt/pool/lock
+cp /packed/*.deb /out/apt/pool/
 apt-get -qq install -y --no-install-recommends gnupg apt-utils >/dev/null
 cd /out/apt
 apt-ftparchive packages pool > "$release/main/binary-$arch/Packages"
