@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         args = self._task.args
         verdicts = [self._judge(item) for item in args.get("list", [args]) if self._all(item.get("when", []))]
         failed = [v["measured"] for v in verdicts if v["verdict"] == "failed"]
-        result.update(changed=False, failed=bool(failed), msg=" ".join(failed) or "; ".join(v["measured"] or v["verdict"] for v in verdicts))
+        result.update(changed=False, failed=bool(failed), msg=" ".join(failed) or "; ".join(str(v["measured"] or v["verdict"]) for v in verdicts))
         result["gpulab_verdicts"] = verdicts
         if self._task._role:
             role = self._task._role.get_name().rpartition(".")[2]
