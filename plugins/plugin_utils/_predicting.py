@@ -71,8 +71,8 @@ class PredictingAction(HostAction):
         """Things without which the module cannot even read."""
         raise AssertionError("each action answers")
 
-    def predict(self, args: dict[str, t.Any]) -> Tree | None:
-        """The prediction while a required thing is pending; None when nothing would change."""
+    def predict(self, args: dict[str, t.Any]) -> Tree | list[Tree] | None:
+        """The prediction, or several, while a required thing is pending; None when nothing would change."""
         raise AssertionError("each action answers")
 
     def requires_elsewhere(self, args: dict[str, t.Any]) -> set[tuple[str, Thing]]:
@@ -101,6 +101,7 @@ class PredictingAction(HostAction):
         self._ledger.add(self._host, self.brings(args))
         predicted = self.predict(args)
         names = ", ".join(sorted(f"{kind} {name}" for kind, name in waiting))
-        result.update(changed=predicted is not None, state="pending", msg=f"Predicted, not read: this run would first bring {names}.")
-        result[RESULT_KEY] = [] if predicted is None else [predicted]
+        changes = [] if predicted is None else predicted if isinstance(predicted, list) else [predicted]
+        result.update(changed=bool(changes), state="pending", msg=f"Predicted, not read: this run would first bring {names}.")
+        result[RESULT_KEY] = changes
         return result

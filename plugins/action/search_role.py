@@ -1,0 +1,13 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ..plugin_utils._search import SearchAction
+
+
+class ActionModule(SearchAction):
+    """An engine that has never run keeps none of these objects."""
+
+    kind = "search_role"

@@ -1,0 +1,167 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The REST API of OpenSearch and Elasticsearch, https://docs.opensearch.org/2.19/api-reference/ and
+https://www.elastic.co/docs/api/doc/elasticsearch/
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+import urllib.error
+
+from ansible.module_utils.urls import open_url
+
+from .._plan.waiting import read_until
+
+TIMEOUT = 15
+
+
+class SearchError(Exception):
+    """A sentence for the admin."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """Where the engine answers and who asks: a client certificate, or a user and a password."""
+
+    url: str
+    unit: str = ""
+    ca_path: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    username: str = ""
+    password: str = ""
+
+
+ACCESS_SPEC: dict[str, t.Any] = dict(
+    engine=dict(type="str", choices=["opensearch", "elastic"], required=True),
+    url=dict(type="str", required=True),
+    unit=dict(type="str", default=""),
+    ca_path=dict(type="path", default=""),
+    client_cert=dict(type="path", default=""),
+    client_key=dict(type="path", default="", no_log=False),
+    username=dict(type="str", default=""),
+    password=dict(type="str", default="", no_log=True),
+    wait_seconds=dict(type="int", default=120),
+)
+
+
+def access_of(params: dict[str, t.Any]) -> Access:
+    return Access(**{field.name: params[field.name] for field in dataclasses.fields(Access)})
+
+
+class Answer(t.NamedTuple):
+    status: int
+    body: t.Any
+
+
+class Client:
+    """C(run) executes an argv, to see whether the engine's unit runs when nobody answers."""
+
+    def __init__(self, access: Access, run: t.Callable[..., tuple[int, str, str]]) -> None:
+        self._access = access
+        self._run = run
+
+    def get(self, path: str) -> t.Any:
+        """The body, or None when there is no such object."""
+        answer = self._ask("GET", path)
+        return None if answer.status == 404 else self._body("GET", path, answer)
+
+    def search(self, path: str, body: t.Any) -> t.Any:
+        return self._body("POST", path, self._ask("POST", path, body))
+
+    def put(self, path: str, body: t.Any) -> t.Any:
+        return self._body("PUT", path, self._ask("PUT", path, body))
+
+    def delete(self, path: str) -> t.Any:
+        return self._body("DELETE", path, self._ask("DELETE", path))
+
+    def logs_in(self, path: str, username: str, password: str) -> bool:
+        """Whether C(username) has this password: asks C(path), which answers everybody who is somebody."""
+        return self._ask("GET", path, who=(username, password)).status == 200
+
+    def wait(self, seconds: float) -> None:
+        """Until the engine answers this client; a unit that does not run, or one that refuses us for good, is not waited for."""
+
+        def ask() -> str:
+            try:
+                answer = self._ask("GET", "/")
+            except SearchError as exc:
+                return str(exc)
+            early = answer.status in (401, 503) and "not" in json.dumps(answer.body) and "initialized" in json.dumps(answer.body)
+            return "it is still starting" if early or answer.status in (429, 503) else ""
+
+        why = ask()
+        if why and self._running():
+            why = read_until(ask, lambda told: not told or not self._running(), seconds, 1.0)
+        if why:
+            raise SearchError(why if why.endswith(".") else self._late(seconds))
+
+    def _late(self, seconds: float) -> str:
+        return f"{self._access.url} is expected to be ready within {seconds:.0f} s, but is not: see journalctl -u {self._access.unit or 'its unit'}."
+
+    def _running(self) -> bool:
+        if not self._access.unit:
+            return True
+        return self._run(["systemctl", "is-active", self._access.unit])[1].strip() in ("active", "activating", "reloading")
+
+    def _body(self, method: str, path: str, answer: Answer) -> t.Any:
+        if answer.status in (401, 403):
+            raise SearchError(
+                f"{self._access.url} is expected to let {self._access.username or self._access.client_cert or 'us'} {method} {path}, but refuses with "
+                f"{answer.status}{_reason(answer.body)}: correct who asks, or what that one may do."
+            )
+        if answer.status >= 300:
+            raise SearchError(f"{self._access.url} is expected to accept {method} {path}, but answers {answer.status}{_reason(answer.body)}.")
+        return answer.body
+
+    def _ask(self, method: str, path: str, body: t.Any = None, who: tuple[str, str] | None = None) -> Answer:
+        access = self._access
+        more: dict[str, t.Any] = {}
+        if who or access.username:
+            more.update(url_username=(who or (access.username,))[0], url_password=(who or ("", access.password))[1], force_basic_auth=True)
+        if access.client_cert and not who:
+            more.update(client_cert=access.client_cert, client_key=access.client_key)
+        if access.ca_path:
+            more["ca_path"] = access.ca_path
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            found = open_url(access.url.rstrip("/") + path, method=method, data=data, headers={"Content-Type": "application/json"}, timeout=TIMEOUT, **more)
+            return Answer(found.status, _parsed(found.read()))
+        except urllib.error.HTTPError as exc:
+            return Answer(exc.code, _parsed(exc.read()))
+        except (OSError, ValueError) as exc:
+            raise SearchError(self._silent(exc)) from exc
+
+    def _silent(self, exc: Exception) -> str:
+        told = str(getattr(exc, "reason", exc))
+        if self._access.unit and not self._running():
+            return (
+                f"{self._access.unit} is expected to run, but does not, and what it keeps can only be read from it: "
+                f"see journalctl -u {self._access.unit}, start it, then run this again."
+            )
+        return f"{self._access.url} is expected to answer, but does not: {told}. Start {self._access.unit or 'the engine'}, or correct the address."
+
+
+def _parsed(raw: bytes) -> t.Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode("utf-8", "replace")
+
+
+def _reason(body: t.Any) -> str:
+    """What the engine says is wrong, as a clause: its own words are the last thing in C(reason)."""
+    if isinstance(body, dict):
+        error = body.get("error") or body.get("message") or body
+        roots = error.get("root_cause") if isinstance(error, dict) else None
+        told = (roots or [error])[0]
+        body = told.get("reason") or told if isinstance(told, dict) else told
+    text = (body if isinstance(body, str) else json.dumps(body)).strip().splitlines()
+    return f" ({text[0][:400].rstrip('.')})" if text and text[0] else ""

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keeps retention of the logs, and tells Prometheus how the engine is. A timer runs it on one host of the engine.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shutil
+import ssl
+import sys
+import time
+import typing as t
+import urllib.error
+import urllib.request
+
+try:
+    import prometheus_client
+except ImportError:  # only the host's own environment has it
+    prometheus_client = None  # type: ignore[assignment]
+
+from .retention import DAY, Index, Policy, actions, policy_of
+
+TIMEOUT = 30
+
+
+class Engine:
+    """The engine as one of its users sees it; C(config) has url, ca, username, password."""
+
+    def __init__(self, config: t.Mapping[str, t.Any]) -> None:
+        self._url = config["url"]
+        context = ssl.create_default_context(cafile=config["ca"])
+        self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
+        self._who = base64.b64encode(f"{config['username']}:{config['password']}".encode()).decode()
+
+    def ask(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        headers = {"Authorization": f"Basic {self._who}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self._url + path, data=data, headers=headers, method=method)
+        with self._opener.open(request, timeout=TIMEOUT) as answer:
+            return json.load(answer)
+
+    def streams(self, pattern: str) -> dict[str, list[Index]]:
+        """The indices of each data stream, in the order in which they were made."""
+        found = self.ask("GET", f"/_data_stream/{pattern}")["data_streams"]
+        if not found:
+            return {}
+        made = self.ask("GET", f"/{pattern}/_settings/index.creation_date?flat_settings=true")
+        sizes = self.ask("GET", f"/{pattern}/_stats/store?level=indices")["indices"]
+
+        def index(name: str) -> Index:
+            when = float(made[name]["settings"]["index.creation_date"]) / 1000
+            return Index(name, when, int(sizes.get(name, {}).get("total", {}).get("store", {}).get("size_in_bytes", 0)))
+
+        return {stream["name"]: [index(row["index_name"]) for row in stream["indices"]] for stream in found}
+
+    def older(self, pattern: str, when: float) -> list[str]:
+        """Names of the indices that were made before C(when), seconds since the epoch."""
+        found = self.ask("GET", f"/{pattern}/_settings/index.creation_date?flat_settings=true")
+        return sorted(name for name, row in found.items() if float(row["settings"]["index.creation_date"]) / 1000 < when)
+
+    def blocked(self, pattern: str) -> int:
+        """Indices that the engine has made read-only, as it does when its disk is nearly full."""
+        found = self.ask("GET", f"/{pattern}/_settings/index.blocks.*?flat_settings=true")
+        return sum(1 for row in found.values() if any(str(value) == "true" for value in row["settings"].values()))
+
+    def newest(self, pattern: str) -> dict[str, float]:
+        """When the engine got the newest line of each host, seconds since the epoch."""
+        body = {"size": 0, "aggs": {"hosts": {"terms": {"field": "host.name", "size": 10000}, "aggs": {"newest": {"max": {"field": "event.ingested"}}}}}}
+        rows = self.ask("POST", f"/{pattern}/_search", body)["aggregations"]["hosts"]["buckets"]
+        return {row["key"]: row["newest"]["value"] / 1000 for row in rows if row["newest"]["value"]}
+
+
+def retain(engine: Engine, config: t.Mapping[str, t.Any], streams: t.Mapping[str, list[Index]], now: float) -> int:
+    """Do what is due; how many things were done."""
+    policies = [Policy(**policy) for policy in config["retention"]]
+    due = [action for name, indices in streams.items() for policy in [policy_of(name, policies)] if policy for action in actions(name, indices, policy, now)]
+    for action in due:
+        sys.stderr.write(f"{action.what} {action.name}: {action.why}\n")  # into the journal
+        engine.ask(*(("POST", f"/{action.name}/_rollover") if action.what == "rollover" else ("DELETE", f"/{action.name}")))
+    # what ElastAlert2 notes of each look is of no use to anybody after a while
+    old = {"query": {"range": {"@timestamp": {"lt": int((now - config["alert_days"] * DAY) * 1000), "format": "epoch_millis"}}}}
+    engine.ask("POST", f"/{config['alerts']}*/_delete_by_query?conflicts=proceed&ignore_unavailable=true", old)
+    # the engine begins its record of log-ins anew each day
+    for name in engine.older(config["audit"], now - (config["audit_days"] + 1) * DAY):
+        sys.stderr.write(f"delete {name}: {config['audit_days']} days of log-ins are kept\n")
+        engine.ask("DELETE", f"/{name}")
+    return len(due)
+
+
+class Textfile:
+    """Gauges for Prometheus; those of one name are told with other labels each."""
+
+    def __init__(self) -> None:
+        self._registry = prometheus_client.CollectorRegistry()
+        self._known: dict[str, t.Any] = {}
+
+    def gauge(self, name: str, text: str, value: float, **labels: str) -> None:
+        if name not in self._known:
+            self._known[name] = prometheus_client.Gauge(f"gpulab_elk_{name}", text, list(labels), registry=self._registry)
+        metric = self._known[name]
+        (metric.labels(**labels) if labels else metric).set(value)
+
+    def write(self, path: str) -> None:
+        prometheus_client.write_to_textfile(path, self._registry)
+        os.chmod(path, 0o644)
+
+
+def look(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
+    """Keep retention, then tell what there is."""
+    pattern = config["pattern"]
+    streams = engine.streams(pattern)
+    retain(engine, config, streams, time.time())
+    for name, indices in streams.items():
+        out.gauge("store_bytes", "Bytes of a data stream on the disk", float(sum(index.size for index in indices)), stream=name)
+        out.gauge("oldest_timestamp_seconds", "When its oldest index was made", indices[0].made, stream=name)
+    for host, when in (engine.newest(pattern) if streams else {}).items():
+        out.gauge("newest_line_timestamp_seconds", "When the newest line of a host came", when, host=host)
+    out.gauge("blocked_indices", "Indices that the engine has made read-only", float(engine.blocked(pattern) if streams else 0))
+    out.gauge("retained_timestamp_seconds", "When retention was last kept", time.time())
+
+
+def main() -> int:
+    with open(sys.argv[1], encoding="utf-8") as handle:
+        config = json.load(handle)
+    out = Textfile()
+    disk = shutil.disk_usage(config["directory"])
+    out.gauge("looked_timestamp_seconds", "When the engine was last looked at", time.time())
+    out.gauge("disk_available_ratio", "Share of the engine's disk that is free", disk.free / disk.total)
+    failed = ""
+    try:
+        look(Engine(config), config, out)
+    except (OSError, KeyError, ValueError) as exc:
+        told = exc.read().decode("utf-8", "replace")[:400] if isinstance(exc, urllib.error.HTTPError) else ""
+        failed = f"{config['url']} is expected to answer, but: {exc} {told}".strip()
+    out.gauge("up", "1 when the engine answered all that it was asked", 0.0 if failed else 1.0)
+    out.write(config["textfile"])
+    if failed:
+        sys.stderr.write(f"{failed}\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

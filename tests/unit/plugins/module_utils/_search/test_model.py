@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.apply import predicted
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.model import KINDS, differing, flat
+from hypothesis import given
+from hypothesis import strategies as st
+
+ENGINES = ("opensearch", "elastic")
+WANTED: dict[str, dict[str, t.Any]] = {
+    "search_index_template": {
+        "body": {"index_patterns": ["b-*", "a-*"], "data_stream": {}, "priority": 7, "template": {"settings": {"number_of_replicas": 0}}},
+    },
+    "search_index": {},
+    "search_ingest_pipeline": {"body": {"description": "d", "processors": [{"lowercase": {"field": "x"}}]}},
+    "search_snapshot_repository": {"type": "fs", "settings": {"location": "/srv", "compress": True}},
+    "search_role": {"cluster": ["c2", "c1"], "indices": [{"patterns": ["logs-*"], "actions": ["write", "read"]}]},
+    "search_user": {"password": "secret", "roles": ["r2", "r1"]},
+}
+
+
+def told(engine: str, name: str, body: dict[str, t.Any]) -> t.Any:
+    """What the engines answer when they are asked for what was just written: with their own additions."""
+    if name == "search_index_template":
+        settings = {"index": {"number_of_replicas": "0"}}
+        inner = {**body, "composed_of": [], "data_stream": {"timestamp_field": {"name": "@timestamp"}}, "template": {"settings": settings}}
+        return {"index_templates": [{"name": "x", "index_template": inner}]}
+    if name == "search_role":
+        more = {"dls": None, "fls": [], "masked_fields": []} if engine == "opensearch" else {"allow_restricted_indices": False}
+        rows = "index_permissions" if engine == "opensearch" else "indices"
+        return {"x": {**body, "reserved": False, rows: [{**row, **more} for row in body[rows]]}}
+    if name == "search_user":
+        return {"x": {**{k: v for k, v in body.items() if k != "password"}, "hash": "", "backend_roles": []}}
+    if name == "search_snapshot_repository":
+        return {"x": {"type": "fs", "settings": {"location": "/srv", "compress": "true"}}}
+    return {"x": body}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("name", list(KINDS))
+def test_what_was_written_reads_back_as_wanted(engine: str, name: str) -> None:
+    kind = KINDS[name](engine)
+    wanted = {"name": "x", "state": "present", **WANTED[name]}
+    assert predicted(kind, wanted, None) is not None
+    found = kind.observed("x", told(engine, name, kind.body(wanted)))
+    assert predicted(kind, wanted, found, password_right=True) is None
+    assert kind.observed("x", None) is None
+    gone = predicted(kind, {**wanted, "state": "absent"}, found)
+    assert gone is not None and gone["after"] == {"state": "absent"}
+    assert predicted(kind, {**wanted, "state": "absent"}, None) is None
+
+
+def test_a_wrong_password_is_a_change_and_is_not_told() -> None:
+    kind = KINDS["search_user"]("opensearch")
+    change = predicted(kind, {"name": "x", "state": "present", **WANTED["search_user"]}, {"roles": ["r1", "r2"]})
+    assert change is not None and change["after"] == {"password": {"__unknown__": "secret"}}
+    assert "secret" not in str(change["after"].values()).replace("'__unknown__': 'secret'", "")
+
+
+def test_what_nobody_asked_for_is_a_difference() -> None:
+    before, after = differing({"a": 1}, {"a": 1, "b": 2})
+    assert (before, after) == ({"b": 2}, {"b": None})
+    kind = KINDS["search_index_template"]("opensearch")
+    wanted = WANTED["search_index_template"]
+    answer = told("opensearch", "search_index_template", kind.body(wanted))
+    answer["index_templates"][0]["index_template"]["template"]["settings"]["index"]["refresh_interval"] = "5s"
+    change = predicted(kind, {"name": "x", "state": "present", **wanted}, kind.observed("x", answer))
+    assert change is not None and list(change["after"]) == ["settings"]
+
+
+SETTINGS = st.recursive(
+    st.one_of(st.booleans(), st.integers(), st.text("abc", min_size=1)),
+    lambda inner: st.dictionaries(st.text("xyz", min_size=1), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.text("xyz", min_size=1), SETTINGS, max_size=3))
+def test_flat_settings_are_the_same_once_flat(settings: dict[str, t.Any]) -> None:
+    once = flat(settings)
+    assert flat(once) == once
+    assert all(isinstance(value, str) for value in once.values())

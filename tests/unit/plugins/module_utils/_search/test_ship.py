@@ -1,0 +1,172 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.ship import Refused, Spool, alive, send
+
+
+def line(number: int, dataset: str = "system") -> bytes:
+    return json.dumps({"id": f"i{number}", "line": {"message": f"m{number}", "event": {"dataset": dataset}}}).encode()
+
+
+def answering(*statuses: int, status: int = 200, body: bytes | None = None) -> t.Any:
+    asked: list[bytes] = []
+
+    def post(data: bytes) -> tuple[int, bytes]:
+        asked.append(data)
+        items = [{"create": {"status": each, **({"error": {"reason": "why"}} if each > 299 else {})}} for each in statuses]
+        return status, body if body is not None else json.dumps({"items": items}).encode()
+
+    post.asked = asked  # type: ignore[attr-defined]
+    return post
+
+
+def test_each_line_is_created_once_in_the_index_of_its_dataset() -> None:
+    post = answering(201, 409)
+    assert send(post, [line(1), line(2, "job")], "logs-lab") == [], "one that was there already has arrived"
+    rows = [json.loads(row) for row in post.asked[0].splitlines()]
+    assert rows[0]["create"]["_index"] == "logs-lab-system" and rows[2]["create"]["_index"] == "logs-lab-job"
+    assert rows[1]["message"] == "m1" and post.asked[0].endswith(b"\n")
+
+
+@pytest.mark.parametrize("status", [429, 403, 500, 503])
+def test_a_line_that_may_be_taken_later_is_sent_again(status: int) -> None:
+    with pytest.raises(Refused, match=str(status)):
+        send(answering(201, status), [line(1), line(2)], "logs-lab")
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(503, b"OpenSearch Security not initialized."), (200, b"not JSON"), (200, b'{"items": []}'), (401, b'{"error": "no"}'), (200, b"[]")],
+)
+def test_an_answer_that_does_not_say_so_takes_nothing(status: int, body: bytes) -> None:
+    with pytest.raises(Refused):
+        send(answering(status=status, body=body), [line(1)], "logs-lab")
+
+
+def test_what_can_never_be_taken_comes_back_and_holds_up_no_other() -> None:
+    wrong = send(answering(400, 201), [b"nonsense", line(1), b"{}", line(2)], "logs-lab")
+    assert [each[0] for each in wrong] == [b"nonsense", b"{}", line(1)]
+    assert send(answering(), [b"nonsense"], "logs-lab")[0][1] == "it is no line of ours"
+
+
+def test_bytes_that_are_no_text_are_kept_as_well_as_can_be() -> None:
+    post = answering(201)
+    assert send(post, [line(1).replace(b"m1", b"\xff\xfe")], "logs-lab") == []
+    assert "\ufffd\ufffd" in post.asked[0].decode()
+
+
+def test_a_line_of_the_journal_that_is_read_twice_is_one_and_two_lines_of_a_file_are_two() -> None:
+    def ids(*raw: bytes) -> list[str]:
+        post = answering(*[201] * len(raw))
+        send(post, raw, "logs-lab")
+        return [json.loads(row)["create"]["_id"] for row in post.asked[0].splitlines()[::2]]
+
+    again = line(1).replace(b"i1", b"i2")
+    assert len(set(ids(line(1), again))) == 1
+    of_file = line(1).replace(b'"message"', b'"log": {"file": {"path": "/x"}}, "message"')
+    assert ids(of_file, of_file.replace(b"i1", b"i2")) == ["i1", "i2"]
+
+
+def test_a_quiet_host_is_heard() -> None:
+    post = answering(201)
+    assert send(post, [alive("gpu1")], "logs-lab") == []
+    head, told = (json.loads(row) for row in post.asked[0].splitlines())
+    assert head["create"]["_index"] == "logs-lab-alive" and head["create"]["_id"] and told["host"] == {"name": "gpu1"}
+
+
+# -- the spool
+
+
+class Lab:
+    """A spool with a rsyslog that writes to the file that it has open until it is told to begin anew."""
+
+    def __init__(self, directory: pathlib.Path, most: int = 10**9, segment: int = 40) -> None:
+        self.directory, self.most, self.segment = directory, most, segment
+        self.handle: t.Any = None
+        self.hup = False
+
+    def begin_anew(self) -> None:
+        self.hup = True
+
+    def write(self, *texts: str) -> None:
+        if self.hup or self.handle is None:
+            self.handle = open(self.directory / "lines.log", "a", encoding="ascii")  # noqa: SIM115
+            self.hup = False
+        self.handle.write("".join(f"{text}\n" for text in texts))
+        self.handle.flush()
+
+    def spool(self) -> Spool:
+        return Spool(str(self.directory), self.most, self.begin_anew, self.segment)
+
+
+def sent(spool: Spool) -> list[str]:
+    out: list[str] = []
+    while True:
+        spool.keep_house()
+        lines = spool.read()
+        if not lines:
+            return out
+        out += [each.decode().strip() for each in lines]
+        spool.done(lines)
+
+
+def test_each_line_is_read_once_also_by_a_program_that_was_killed_at_any_time(tmp_path: pathlib.Path) -> None:
+    lab = Lab(tmp_path)
+    assert sent(lab.spool()) == []
+    written, found = [], []
+    for number in range(60):
+        texts = [f"line {number}.{part}" for part in range(number % 4)]
+        lab.write(*texts)
+        written += texts
+        if number % 7 == 3:
+            lab.spool().keep_house()  # killed after the renaming
+        if number % 5 == 2:
+            lab.spool().read()  # killed before the engine answered
+        if number % 3 == 1:
+            found += sent(lab.spool())
+    lab.write("the last")
+    assert found + sent(lab.spool()) == [*written, "the last"]
+    assert len(list(tmp_path.glob("lines*.log"))) <= 2, "what was sent is removed"
+
+
+def test_what_rsyslog_writes_to_a_renamed_segment_is_read(tmp_path: pathlib.Path) -> None:
+    lab = Lab(tmp_path)
+    lab.write("x" * 50)
+    spool = lab.spool()
+    spool.keep_house()
+    assert lab.hup
+    lab.hup = False  # not told yet
+    lab.write("late")
+    assert sent(spool) == ["x" * 50, "late"]
+    lab.write("later")
+    lab.hup = True
+    lab.write("after")
+    assert sent(spool) == ["later", "after"]
+
+
+def test_half_a_line_waits_for_its_end(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "lines.log").write_text("one\ntw", encoding="ascii")
+    spool = Lab(tmp_path).spool()
+    assert sent(spool) == ["one"]
+    with open(tmp_path / "lines.log", "a", encoding="ascii") as handle:
+        handle.write("o\n")
+    assert sent(spool) == ["two"]
+
+
+def test_when_the_room_is_used_up_the_oldest_goes_and_that_is_said(tmp_path: pathlib.Path) -> None:
+    lab = Lab(tmp_path, most=120)
+    spool = lab.spool()
+    said = []
+    for number in range(6):
+        lab.write(f"{number}" * 49)
+        said += spool.keep_house()
+    assert len(said) == 4 and "was removed to make room" in said[0]
+    assert sent(spool) == ["4" * 49, "5" * 49]
