@@ -1,0 +1,260 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The log engine on test hosts: the contract first, then what it is for."""
+
+from __future__ import annotations
+
+import collections
+import os
+import time
+import typing as t
+
+import pytest
+import yaml
+from harness import ROOT, Contract, Lab, soak
+from lab_logs import Logs, phrase
+
+SIGNALS = yaml.safe_load((ROOT / "roles" / "elk" / "files" / "signals.yml").read_text(encoding="utf-8"))["signals"]
+MANY = bool(os.environ.get("SOAK"))
+
+
+@pytest.fixture(scope="module")
+def logs(lab: Lab, contract: Contract) -> Logs:
+    return Logs(lab, "mgmt1")
+
+
+def test_contract(contract: Contract) -> None:
+    assert not contract.disagreements, contract.report()
+    assert contract.compared > 300
+
+
+# -- who may do what
+
+
+def test_nobody_knows_a_password_that_was_there_before(logs: Logs) -> None:
+    for who in ("", "-u admin:admin", "-u kibanaserver:kibanaserver", "-u logstash:logstash"):
+        assert logs.ask("GET", "/", who=who)[0] == 401, who
+
+
+@pytest.mark.parametrize(
+    ("user", "may", "may_not"),
+    [
+        (
+            "shipper:box-Harbour-8830-sail",
+            [("POST", "/logs-lab-system/_doc", {"@timestamp": "2026-11-24T00:00:00Z", "message": "x"})],
+            [
+                ("GET", "/logs-lab-*/_search", None),
+                ("DELETE", "/_data_stream/logs-lab-system", None),
+                ("POST", "/other/_doc", {}),
+                ("GET", "/_cat/indices", None),
+            ],
+        ),
+        (
+            "viewer:box-Window-1193-leaf",
+            [("GET", "/logs-lab-*/_search", None)],
+            [("POST", "/logs-lab-system/_doc", {"@timestamp": 0}), ("DELETE", "/_data_stream/logs-lab-system", None), ("GET", "/elastalert/_search", None)],
+        ),
+        (
+            "alerter:box-Candle-6652-moss",
+            [("GET", "/logs-lab-*/_search", None), ("POST", "/elastalert_status/_doc", {"@timestamp": 0})],
+            [("POST", "/logs-lab-system/_doc", {"@timestamp": 0}), ("DELETE", "/_data_stream/logs-lab-system", None), ("PUT", "/_ingest/pipeline/gpulab", {})],
+        ),
+    ],
+)
+def test_each_user_may_do_what_it_needs_and_no_more(logs: Logs, user: str, may: list[t.Any], may_not: list[t.Any]) -> None:
+    for method, path, body in may:
+        assert logs.ask(method, path, body, who=f"-u {user}")[0] in (200, 201), path
+    for method, path, body in may_not:
+        assert logs.ask(method, path, body, who=f"-u {user}")[0] == 403, path
+
+
+def test_a_dry_run_asks_and_never_writes_by_the_engines_own_audit_log(logs: Logs, contract: Contract) -> None:
+    def written(since: float) -> int:
+        time.sleep(2)
+        logs.ask("POST", "/security-auditlog-*/_refresh")
+        by = {"terms": {"audit_rest_request_method": ["PUT", "DELETE", "PATCH"]}}
+        when = {"range": {"@timestamp": {"gte": int(since * 1000), "format": "epoch_millis"}}}
+        found = logs.ask("POST", "/security-auditlog-*/_count", {"query": {"bool": {"filter": [by, when]}}})
+        assert found[0] == 200, found
+        return int(found[1]["count"])
+
+    logs.ask("DELETE", "/_plugins/_security/api/internalusers/viewer")
+    begun = time.time()
+    dry = contract.dry_run("audit log")
+    assert [key[1:] for key in dry.changes()] == [("search_user", "viewer")]
+    assert written(begun) == 0
+    real = contract.apply("audit log")
+    assert real.rc == 0 and written(begun) > 0, "the audit log is expected to have what the real run wrote"
+
+
+# -- what lines mean, by the real pipeline
+
+
+def test_every_signal_is_seen_and_no_look_alike_is_taken_for_one(logs: Logs) -> None:
+    cases = [(signal, line, fires) for signal in SIGNALS for fires in (True, False) for line in signal["fires" if fires else "spares"]]
+    docs = [{"_source": {"message": line, "process": {"name": (signal.get("program") or ["python"])[0]}}} for signal, line, _fires in cases]
+    status, answer = logs.ask("POST", "/_ingest/pipeline/gpulab/_simulate", {"docs": docs})
+    assert status == 200, answer
+    wrong = []
+    for (signal, line, fires), row in zip(cases, answer["docs"]):
+        source = row["doc"]["_source"]
+        found = source.get("signal", {})
+        # a look-alike may be something else that calls nobody
+        right = found.get("id") == signal["id"] if fires else not found or found["id"] != signal["id"] and found["severity"] == "info"
+        if not right or "error" in source:
+            wrong.append((signal["id"], line, found, source.get("error")))
+        elif fires:
+            assert source["device"]["name"] and found["severity"] and found["advice"] and found["advice_zh"], source
+    assert not wrong, wrong
+
+
+def test_who_shows_a_kernel_log_is_not_the_kernel(logs: Logs) -> None:
+    line = "NVRM: Xid (PCI:0000:65:00): 79, pid=1, GPU has fallen off the bus."
+    docs = [{"_source": {"message": line, "process": {"name": "python"}}}]
+    (row,) = logs.ask("POST", "/_ingest/pipeline/gpulab/_simulate", {"docs": docs})[1]["docs"]
+    assert "signal" not in row["doc"]["_source"]
+
+
+# -- what hosts ship
+
+
+def test_secrets_stay_on_the_host(lab: Lab, logs: Logs) -> None:
+    told = "mask-me password=hunter2 and token: s3cr3t then passwd='again' Authorization: Bearer abcdef end"
+    lab.sh("gpu1", f'logger "{told}"')
+    assert logs.wait_for(phrase("mask-me")) == 1
+    (line,) = logs.lines(phrase("mask-me"))
+    assert not [secret for secret in ("hunter2", "s3cr3t", "again", "abcdef") if secret in line["message"]], line["message"]
+    assert line["message"].endswith("end") and line["host"]["name"] == "gpu1" and line["event"]["dataset"] == "system"
+
+
+def test_a_traceback_is_one_event(lab: Lab, logs: Logs) -> None:
+    trace = 'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    step()\n'
+    trace += "RuntimeError: CUDA error: an illegal memory access was encountered\n"
+    lab.sh(
+        "gpu1",
+        "mkdir -p /var/log/app; cat >> /var/log/app/train.log",
+        stdin=trace + "2026-11-24 10:00:00 epoch 1 traceback-follows\n2026-11-24 10:00:01 epoch 2\n",
+    )
+    assert logs.wait_for(phrase("traceback-follows")) == 1
+    (line,) = logs.lines(phrase("illegal memory access was encountered"))
+    assert line["message"] == trace.rstrip("\n")
+    assert line["signal"]["id"] == "cuda_error" and line["device"]["name"] == "train" and line["log"]["file"]["path"] == "/var/log/app/train.log"
+
+
+def test_engine_killed_shipper_restarted_and_file_rotated_lose_no_line(lab: Lab, logs: Logs) -> None:
+    number = 50000 if MANY else 4000
+    half = number // 2
+    write = "python3 -c 'import sys; [print(f\"2026-11-24 burst-kill line {n} of many\") for n in range(int(sys.argv[1]), int(sys.argv[2]))]'"
+    lab.sh("gpu1", f"{write} 0 {half} >> /var/log/app/burst.log; systemctl restart rsyslog")
+    lab.sh("mgmt1", "systemctl kill -s KILL opensearch")  # its unit starts it again
+    time.sleep(4)
+    lab.sh("gpu1", f"mv /var/log/app/burst.log /var/log/app/burst.log.1; {write} {half} {number} > /var/log/app/burst.log; systemctl restart gpulab-ship")
+    assert logs.wait_for(phrase("burst-kill"), number, 300) == number
+    time.sleep(3)
+    assert logs.count(phrase("burst-kill")) == number, "lines came twice"
+    assert "They wait on this host." in lab.sh("gpu1", "journalctl -u gpulab-ship --no-pager").stdout
+
+
+# -- who is called
+
+
+def test_each_event_calls_once(lab: Lab, logs: Logs, contract: Contract) -> None:
+    """One device for each event, because a device calls once in an hour."""
+    logs.hook()
+    each = 100 if MANY else 20
+    sent: dict[tuple[str, str], float] = {}
+    for host, codes in (("gpu1", (79, 48)), ("mgmt1", (74, 119))):
+        devices = [f"{bus:02x}:{0x10 if host == 'gpu1' else 0x11:02x}" for bus in range(each)]
+        lines = [f"NVRM: Xid (PCI:0000:{device}): {codes[n % 2]}, pid=7, something" for n, device in enumerate(devices)]
+        sent.update({(host, device): when for device, when in zip(devices, logs.say(host, lines, pause=0.2))})
+    # a program's fault, which must call nobody
+    logs.say("gpu1", ["NVRM: Xid (PCI:0000:fe:01): 31, pid=7, name=python", "NVRM: Xid (PCI:0000:fe:02): 45, pid=7, name=python"])
+    until = time.monotonic() + 60
+    while len(logs.called()) < len(sent) and time.monotonic() < until:
+        time.sleep(1)
+    time.sleep(5)
+    called = [(body["host"], body["device"], when) for when, body in logs.called()]
+    times = collections.Counter((host, device) for host, device, _when in called)
+    assert set(times) == set(sent), (sorted(set(sent) - set(times)), sorted(set(times) - set(sent)))
+    assert max(times.values()) == 1, times.most_common(3)
+    delays = sorted(when - sent[host, device] for host, device, when in called)
+    told = (
+        f"{len(delays)} events called once each: p50 {delays[len(delays) // 2]:.1f} s, p95 {delays[int(len(delays) * 0.95)]:.1f} s, last {delays[-1]:.1f} s\n"
+    )
+    (ROOT / "reports" / "elk-delays.txt").write_text(told, encoding="utf-8")
+    alerts = lab.sh("mgmt1", "curl -s 'http://localhost:9093/api/v2/alerts?filter=source=logs'").stdout
+    assert all(f'"device":"{device}"' in alerts for _host, device in sent), alerts[:500]
+    assert '"severity":"critical"' in alerts
+
+
+# -- what goes
+
+
+def test_old_lines_go_and_new_ones_stay(lab: Lab, logs: Logs) -> None:
+    """By the program and the user that the timer has, with shorter days."""
+    lab.sh("gpu1", "echo '2026-11-24 an-old-line' >> /var/log/app/old.log")
+    assert logs.wait_for(phrase("an-old-line")) == 1
+    keep = "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -m gpulab_elk.keep /tmp/keep.json"
+    policy = "[{{'streams': 'logs-lab-app', 'days': {days}, 'roll_days': 0}}, {{'streams': 'logs-lab-*', 'days': 30}}]"
+    edit = "python3 -c \"import json; c = json.load(open('/etc/gpulab/elastalert/keep.json')); c['retention'] = {}; json.dump(c, open('/tmp/keep.json', 'w'))\""
+
+    def kept(days: float) -> str:
+        lab.sh("mgmt1", edit.format(policy.format(days=days)))
+        return lab.sh("mgmt1", keep).stderr
+
+    assert "rollover logs-lab-app" in kept(1)
+    assert "delete" not in kept(1), "the line is not a day old"
+    lab.sh("gpu1", "echo '2026-11-24 a-new-line' >> /var/log/app/old.log")
+    assert logs.wait_for(phrase("a-new-line")) == 1
+    system = logs.count({"term": {"event.dataset": "system"}})
+    assert "delete .ds-logs-lab-app-000001: its youngest line is" in kept(1e-6)
+    assert logs.count(phrase("an-old-line")) == 0
+    assert logs.count({"term": {"event.dataset": "system"}}) >= system > 0, "another stream lost lines"
+    assert logs.ask("GET", "/_cat/indices/security-auditlog-*?format=json")[1], "log-ins of these days are kept"
+    lab.sh("mgmt1", "rm /tmp/keep.json")
+    metrics = lab.sh("mgmt1", "cat /var/lib/gpulab/metrics/gpulab_elk.prom").stdout
+    assert "gpulab_elk_up 1.0" in metrics and 'gpulab_elk_newest_line_timestamp_seconds{host="gpu1"}' in metrics
+
+
+# -- what is wrong is told before anything is changed
+
+SIGNAL = {**next(signal for signal in SIGNALS if signal["id"] == "gpu_off_bus"), "id": "own"}
+
+
+WRONG = [
+    ({"elk_distribution": "splunk"}, "elk_distribution is expected to be one of opensearch, elastic, but is 'splunk'"),
+    ({"elk_heap_mib": 999999}, "A heap of at most three quarters of the memory is expected on mgmt1"),
+    ({"elk_retention": [{"streams": "*", "days": 0}]}, "A day at least is expected in each days of elk_retention, but one has 0"),
+    ({"elk_signals": [{**SIGNAL, "pattern": ["%{COLOUR:device.name}"]}]}, "it uses COLOUR, which nobody defines"),
+]
+ALSO_WRONG = [
+    ({"elk_distribution": "elastic"}, "elk_distribution is expected to be opensearch, but is elastic"),
+    ({"elk_admin_password": ""}, "elk_admin_password is expected to be set to at least 12 characters"),
+    ({"elk_shipper_password": "my-shipper-12345"}, "without the user's name, but is not"),
+    ({"elk_heap_mib": "much"}, "elk_heap_mib is expected to be a whole number, but is 'much'"),
+    ({"elk_retention": [{"streams": "*"}]}, "elk_retention[0].days is expected, but is not given"),
+    ({"elk_retension": []}, "is none (is elk_retention meant?)"),
+    ({"elk_signals": [{**SIGNAL, "pattern": ["GPU (%{PCI:device.name}"]}]}, "signal own: a grok pattern is expected, but it is none: missing )"),
+    ({"elk_signals": [{k: v for k, v in SIGNAL.items() if k != "severity"}]}, "signal own: severity is expected, but not there"),
+    ({"elk_signals": [{**SIGNAL, "id": "nvlink"}]}, "signal nvlink: each id is expected once, but this one comes twice"),
+    ({"elk_mask": ["password=("]}, "'password=(' is expected to be a regular expression, but it is none"),
+    ({"elk_files": [{"dataset": "app"}]}, "elk_files[0].path is expected, but is not given"),
+    ({"elk_alert_sinks": {"pager": "x"}}, "elk_alert_sinks is expected to have the keys"),
+    (
+        {"elk_apt_repository": {"uri": "http://mirror:81/apt", "suite": "box", "components": ["main"], "signed_by": "x"}},
+        "the package sources do not answer",
+    ),
+]
+
+
+@pytest.mark.parametrize(("variables", "said_with"), [*WRONG, *(pytest.param(*each, marks=soak) for each in ALSO_WRONG)])
+def test_what_is_wrong_is_said_first(said: t.Callable[..., str], variables: dict[str, t.Any], said_with: str) -> None:
+    assert said_with in said(**variables)
+
+
+def test_a_python_mirror_that_is_down_is_said_first(lab: Lab, said: t.Callable[..., str]) -> None:
+    lab.sh("mgmt1", "mv /opt/gpulab/elastalert /opt/gpulab/away")
+    assert "http://mirror:81/simple/elastalert2/ is expected to answer, but" in said(elk_pypi_index="http://mirror:81/simple")
+    lab.sh("mgmt1", "mv /opt/gpulab/away /opt/gpulab/elastalert")
