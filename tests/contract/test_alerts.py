@@ -141,6 +141,31 @@ GPU_CASES = {
 }
 
 
+LOOKED, KEPT = "gpulab_elk_looked_timestamp_seconds", "gpulab_elk_retained_timestamp_seconds"
+LINE = 'gpulab_elk_newest_line_timestamp_seconds{host="gpu1"}'
+HEALTHY_LOGS: dict[str, float | str | None] = {
+    "gpulab_elk_up": 1,
+    LOOKED: NOW,
+    KEPT: NOW,
+    "gpulab_elk_disk_available_ratio": 0.5,
+    "gpulab_elk_blocked_indices": 0,
+    LINE: NOW,
+}
+LOG_CASES = {
+    "healthy": Case({}, 5 * HOUR, set()),
+    "engine restarts": Case({"gpulab_elk_up": "1x3 0x4 1x40"}, 20, set()),
+    "engine away": Case({"gpulab_elk_up": 0}, 12, {"ElkDown"}),
+    "the timer stopped": Case({LOOKED: 0}, 25, {"ElkWatchSilent"}),
+    "there is no timer": Case({LOOKED: None}, 12, {"ElkWatchSilent"}),
+    "disk 16 % free": Case({"gpulab_elk_disk_available_ratio": 0.16}, HOUR, set()),
+    "disk 14 % free": Case({"gpulab_elk_disk_available_ratio": 0.14}, 12, {"ElkDiskLow"}),
+    "an index is read-only": Case({"gpulab_elk_blocked_indices": 1}, 0, {"ElkReadOnly"}),
+    "a host quiet for a while": Case({LINE: 0}, 29, set()),
+    "a host silent": Case({LINE: 0}, 31, {"ElkHostSilent"}),
+    "retention stuck": Case({KEPT: 0}, 121, {"ElkRetentionStuck"}),
+}
+
+
 @dataclasses.dataclass
 class Pack:
     rules: pathlib.Path
@@ -154,6 +179,7 @@ class Pack:
         return t.cast("list[dict[str, t.Any]]", yaml.safe_load(self.rules.read_text(encoding="utf-8"))["groups"][0]["rules"])
 
 
+LOGS = ROOT / "roles" / "elk" / "files" / "prometheus"
 GPUS = ROOT / "roles" / "gpu_node" / "files" / "prometheus"
 PACKS = [
     Pack(PROMETHEUS / "borg.rules.yml", [PROMETHEUS / "borg.dashboard.json"], HEALTHY, CASES, "gpulab_borg_", "_borg"),
@@ -165,6 +191,7 @@ PACKS = [
         "gpulab_gpu_",
         "_gpu",
     ),
+    Pack(LOGS / "elk.rules.yml", [LOGS / "elk.dashboard.json"], HEALTHY_LOGS, LOG_CASES, "gpulab_elk_", "_search"),
 ]
 each_pack = pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.code)
 
