@@ -278,6 +278,7 @@ def test_mirror_down(lab: Lab, said: t.Callable[..., str], contract: Contract) -
     assert "gpu1: http://mirror:81/simple/borgmatic/ is expected to answer, but" in sentence
 
 
+@soak
 def test_package_mirror_down(lab: Lab, said: t.Callable[..., str]) -> None:
     lab.sh("gpu1", "dpkg --remove --force-depends python3-packaging >/dev/null 2>&1; sed -i s,//mirror,//mirror:81, /etc/apt/sources.list.d/box.sources")
     try:

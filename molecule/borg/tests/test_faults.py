@@ -458,6 +458,7 @@ def began(lab: Lab) -> str:
     return str(listed["archives"][-1]["start"]).replace("T", " ")[:19]
 
 
+@soak
 def test_restore_to_its_place_keeps_what_is_there(backups: Backups) -> None:
     lab = backups.lab
     lab.sh("gpu1", "rm -rf /home/bob && mkdir -p /home/bob && echo right > /home/bob/paper && chown 1234:1234 /home/bob/paper && chmod 0640 /home/bob/paper")
