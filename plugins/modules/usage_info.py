@@ -26,6 +26,11 @@ options:
     type: list
     elements: str
     default: []
+  licences:
+    description: Files of licences, with wildcards.
+    type: list
+    elements: str
+    default: []
   processes:
     description: Process ids on the GPUs, as M(gpulab.expansion.gpu_info) reads them.
     type: list
@@ -68,6 +73,11 @@ storage:
   returned: always
   type: list
   elements: dict
+licences:
+  description: Those of O(licences) that are there.
+  returned: always
+  type: list
+  elements: str
 tasks:
   description: C(name) and C(containerised) of each task on the GPUs; a container, or a session outside any, is one task.
   returned: always
@@ -75,6 +85,7 @@ tasks:
   elements: dict
 """
 
+import glob
 import os
 import time
 
@@ -86,7 +97,8 @@ from ..module_utils._usage.host import members, memory_bytes, storage
 
 def main() -> None:
     names = dict(type="list", elements="str", default=[])
-    module = AnsibleModule(argument_spec=dict(groups=names, paths=names, processes=dict(type="list", elements="int", default=[])), supports_check_mode=True)
+    processes = dict(type="list", elements="int", default=[])
+    module = AnsibleModule(argument_spec=dict(groups=names, paths=names, licences=names, processes=processes), supports_check_mode=True)
     users, missing = members(module.params["groups"])
     module.exit_json(
         changed=False,
@@ -96,6 +108,7 @@ def main() -> None:
         users=users,
         missing_groups=missing,
         storage=storage(module.params["paths"]),
+        licences=sorted(path for pattern in module.params["licences"] for path in glob.glob(pattern) if os.path.getsize(path)),
         tasks=tasks(module.params["processes"]),
     )
 

@@ -42,6 +42,7 @@ _UNITS = {
     "GB": ("GB", "GB"),
     "cores": ("cores", "核"),
     "percent": ("%", "%"),
+    "minutes": ("min", "分钟"),
     "truth": ("", ""),
 }
 _PHASES = {1: ("fewer than 20 users", "用户少于 20 人"), 2: ("20 to 50 users", "用户 20–50 人"), 3: ("more than 50 users", "用户超过 50 人")}

@@ -68,6 +68,8 @@ def from_hosts(usages: t.Mapping[str, Usage | None], logs: str | None, now: floa
         "containerised_share": reading(100.0 * boxed / len(tasks) if tasks else None, gap or ("" if tasks else "no task is on a GPU")),
         "storage_demand": reading(sum(stores.values()) / TB, gap or ("" if stores else "none of lab_data_paths is there")),
     }
+    licensed = any(usage.get("licences") for usage in read.values())
+    known["gpu_licence"] = reading(1.0, "" if licensed else gap or "no host has one of lab_licence_files")
     if logs:
         own = read.get(logs)
         told = "" if own else f"{logs} could not be read"

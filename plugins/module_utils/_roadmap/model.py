@@ -16,7 +16,7 @@ import typing as t
 
 from .._evidence.window import OPERATORS, duration_seconds
 
-UNITS = ("people", "tasks", "TB", "GB", "cores", "percent", "truth")
+UNITS = ("people", "tasks", "TB", "GB", "cores", "percent", "minutes", "truth")
 SOURCES = ("prometheus", "host", "declared")  # the first that knows something is believed
 
 

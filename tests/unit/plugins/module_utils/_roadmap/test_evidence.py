@@ -53,13 +53,22 @@ def test_nothing_is_not_zero() -> None:
     assert value(from_hosts({}, None, NOW), "concurrent_tasks") == "no host was read"
 
 
+def test_a_licence_on_one_host_is_one() -> None:
+    found = {**usage(), "licences": ["/etc/nvidia/ClientConfigToken/lab.tok"]}
+    assert value(from_hosts({"gpu1": usage(), "gpu2": found}, None, NOW), "gpu_licence") == 1
+    assert value(from_hosts({"gpu1": found, "gpu2": None}, None, NOW), "gpu_licence") == 1, "what another host does not tell does not take it away"
+    assert value(from_hosts({"gpu1": usage(), "gpu2": None}, None, NOW), "gpu_licence") == "gpu2 could not be read"
+    assert value(from_hosts({"gpu1": usage()}, None, NOW), "gpu_licence") == "no host has one of lab_licence_files"
+
+
 def test_a_machine_sold_with_16_gb_has_them() -> None:
     for shown, counted in ((15.5, 16), (16.0, 16), (15.0, 15), (31.2, 32)):
         assert value(from_hosts({"log1": usage(memory=shown * 2**30)}, "log1", NOW), "log_memory") == counted
 
 
 def test_prometheus_is_asked_for_the_windows_of_the_gates() -> None:
-    assert windows(ROADMAP) == {"concurrent_tasks": WEEK, "containerised_share": WEEK}
+    services = {"backup_age": 0, "log_silence": 0, "gpu_availability": 0}
+    assert windows(ROADMAP) == {"concurrent_tasks": WEEK, "containerised_share": WEEK, **services}
     samples = [(NOW - 60, 21.0), (NOW, 22.0)]
     results = {
         "concurrent_tasks": {"series": [{"labels": {}, "samples": samples}], "reason": ""},
