@@ -74,7 +74,7 @@ def test_a_dry_run_asks_and_never_writes_by_the_engines_own_audit_log(logs: Logs
     def written(since: float) -> int:
         time.sleep(2)
         logs.ask("POST", "/security-auditlog-*/_refresh")
-        by = {"terms": {"audit_rest_request_method": ["PUT", "DELETE", "PATCH"]}}
+        by = {"terms": {"audit_rest_request_method.keyword": ["PUT", "DELETE", "PATCH"]}}
         when = {"range": {"@timestamp": {"gte": int(since * 1000), "format": "epoch_millis"}}}
         found = logs.ask("POST", "/security-auditlog-*/_count", {"query": {"bool": {"filter": [by, when]}}})
         assert found[0] == 200, found
