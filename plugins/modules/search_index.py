@@ -34,7 +34,6 @@ options:
         type: str
         choices: [present, absent]
         default: present
-
 """
 
 EXAMPLES = r"""
@@ -64,10 +63,7 @@ from ..module_utils._search.apply import module_of
 
 
 def main() -> None:
-    module_of(
-        "search_index",
-        dict(),
-    )
+    module_of("search_index", {})
 
 
 if __name__ == "__main__":
