@@ -101,7 +101,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    client = Client(access_of(wanted), module.run_command)
+    client = Client(module.run_command, access_of(wanted))
 
     def all_heard(newest: dict[str, float]) -> bool:
         return all(newest.get(host, wanted["wait_lines"] + 1) <= wanted["wait_lines"] for host in wanted["hosts"])

@@ -38,7 +38,7 @@ def module_of(name: str, options: dict[str, t.Any]) -> None:
         supports_check_mode=True,
     )
     kind = KINDS[name](module.params["engine"])
-    client = Client(access_of(module.params), module.run_command)
+    client = Client(module.run_command, access_of(module.params))
     try:
         client.wait(module.params["wait_seconds"])
         changes = [change for wanted in module.params["list"] for change in [_keep(kind, client, wanted, module.check_mode)] if change]

@@ -64,7 +64,7 @@ class Answer(t.NamedTuple):
 class Client:
     """C(run) executes an argv, to see whether the engine's unit runs when nobody answers."""
 
-    def __init__(self, access: Access, run: t.Callable[..., tuple[int, str, str]]) -> None:
+    def __init__(self, run: t.Callable[..., tuple[int, str, str]], access: Access) -> None:
         self._access = access
         self._run = run
 
