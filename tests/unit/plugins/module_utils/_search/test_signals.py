@@ -58,6 +58,14 @@ def test_a_program_of_a_user_calls_nobody() -> None:
     assert "nvidia_xid_program" not in {rule["name"] for rule in rules(TABLE)}
 
 
+def test_what_is_common_calls_when_it_is_frequent_and_all_else_at_once() -> None:
+    found = {rule["name"]: rule for rule in rules(TABLE)}
+    login = found.pop("failed_login")
+    assert (login["type"], login["num_events"], login["timeframe"]) == ("frequency", 10, {"minutes": 5})
+    assert {rule["type"] for rule in found.values()} == {"any"}
+    assert found["nvidia_xid_bus"]["filter"] == [{"term": {"signal.id": "nvidia_xid"}}, {"term": {"signal.class": "bus"}}]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
