@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The audit's document as a page for people and as JUnit for pipelines. Pure but for the template that it reads.
+"""Pages for people, and JUnit for pipelines. Pure but for the templates that it reads.
 
 This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -10,6 +10,7 @@ This plugin util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import os
+import typing as t
 import xml.etree.ElementTree as ET
 
 import jinja2
@@ -19,6 +20,8 @@ from ..module_utils._thresholds.judge import amount
 from ..module_utils._thresholds.model import METRICS
 from ._audit import GATES, Document, counts
 from ._zh import chinese
+
+Tree = t.Dict[str, t.Any]
 
 _TEMPLATES = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "playbooks", "templates")
 _STATES = {
@@ -50,13 +53,11 @@ _PHASES = {1: ("fewer than 20 users", "用户少于 20 人"), 2: ("20 to 50 user
 
 def page(found: Document, language: str) -> str:
     """One HTML page without anything from elsewhere. C(language) (en or zh) is what it opens in; it holds both."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
-    )
     over = {(f["host"], f["device"]) for f in found["findings"] if f["state"] == "over"}
-    return environment.get_template("audit.html.j2").render(
+    return _rendered(
+        "audit.html.j2",
+        language,
         **found,
-        language=language,
         count=counts(found),
         over=over,
         metrics=METRICS,
@@ -67,6 +68,18 @@ def page(found: Document, language: str) -> str:
         unit_words=_UNITS,
         phase_users=_PHASES,
     )
+
+
+def explanation(told: Tree, language: str) -> str:
+    """What was wrong with a host, as a page of the same kind; C(told) is what the action explanation has put together."""
+    return _rendered("explanation.html.j2", language, **told)
+
+
+def _rendered(name: str, language: str, **told: t.Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template(name).render(language=language, **told)
 
 
 def junit(found: Document) -> str:

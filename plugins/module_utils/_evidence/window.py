@@ -11,6 +11,7 @@ Times are seconds since the epoch, windows and gaps are seconds.
 from __future__ import annotations
 
 import math
+import re
 import typing as t
 
 CLOCKS = 300.0  # by which clocks of a lab may disagree
@@ -56,9 +57,6 @@ def duration(seconds: float) -> str:
 
 
 def duration_seconds(text: t.Any) -> float | None:
-    """Of a duration as C(7 d), C(12 h), C(30 min) or C(5 s); None when it is none."""
-    words = str(text).split()
-    lengths = {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}
-    if len(words) != 2 or words[1] not in lengths or not words[0].replace(".", "", 1).isdigit():
-        return None
-    return float(words[0]) * lengths[words[1]]
+    """Of a duration as C(7 d), C(12h), C(30 min) or C(5 s); None when it is none."""
+    found = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?)\s*(d|h|min|s)\s*", str(text))
+    return float(found[1]) * {"d": 86400.0, "h": 3600.0, "min": 60.0, "s": 1.0}[found[2]] if found else None

@@ -55,12 +55,13 @@ _KEYS = {
     "class",
     "severity",
     "frequency",
+    "leads_to",
     "advice",
     "advice_zh",
     "fires",
     "spares",
 }
-_NEEDED = _KEYS - {"program", "device", "frequency", "advice", "advice_zh"}
+_NEEDED = _KEYS - {"program", "device", "frequency", "leads_to", "advice", "advice_zh"}
 # Marks a line with the first signal that it has, and turns every PCI address into bus and slot, as metrics have it.
 _MARK = """
 def id = ctx.signal.keySet().iterator().next();
@@ -113,7 +114,25 @@ def check(table: Tree) -> list[Tree]:
         if signal["id"] in seen:
             raise SignalError(f"{where}: each id is expected once, but this one comes twice: rename one of them.")
         seen.add(signal["id"])
+    for signal in table.get("signals") or []:
+        strange = sorted(set(signal.get("leads_to") or ()) - seen)
+        if strange:
+            raise SignalError(f"signal {signal['id']}: leads_to is expected to name signals, but {', '.join(strange)} is none: correct the table of signals.")
     return list(table.get("signals") or [])
+
+
+def consequences(table: Tree) -> dict[str, set[str]]:
+    """By the id of a signal, all that is seen because of it, one thing leading to the next."""
+    direct = {signal["id"]: set(signal.get("leads_to") or ()) for signal in check(table)}
+    found = {}
+    for begin in direct:
+        reached: set[str] = set()
+        ahead = set(direct[begin])
+        while ahead:
+            reached |= ahead
+            ahead = set().union(*(direct[id] for id in ahead)) - reached
+        found[begin] = reached - {begin}
+    return found
 
 
 def grok_problem(pattern: str, definitions: t.Mapping[str, str]) -> str:
