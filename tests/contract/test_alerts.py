@@ -143,6 +143,8 @@ GPU_CASES = {
 
 LOOKED, KEPT = "gpulab_elk_looked_timestamp_seconds", "gpulab_elk_retained_timestamp_seconds"
 LINE = 'gpulab_elk_newest_line_timestamp_seconds{host="gpu1"}'
+CERTIFICATE = 'gpulab_elk_certificate_end_timestamp_seconds{url="https://mgmt1:9200"}'
+CLOCK = 'gpulab_elk_clock_ahead_seconds{host="gpu1"}'
 HEALTHY_LOGS: dict[str, float | str | None] = {
     "gpulab_elk_up": 1,
     LOOKED: NOW,
@@ -150,6 +152,8 @@ HEALTHY_LOGS: dict[str, float | str | None] = {
     "gpulab_elk_disk_available_ratio": 0.5,
     "gpulab_elk_blocked_indices": 0,
     LINE: NOW,
+    CERTIFICATE: 90 * DAY * 60,
+    CLOCK: -0.3,
 }
 LOG_CASES = {
     "healthy": Case({}, 5 * HOUR, set()),
@@ -162,6 +166,11 @@ LOG_CASES = {
     "an index is read-only": Case({"gpulab_elk_blocked_indices": 1}, 0, {"ElkReadOnly"}),
     "a host quiet for a while": Case({LINE: 0}, 29, set()),
     "a host silent": Case({LINE: 0}, 31, {"ElkHostSilent"}),
+    "certificate ends in 15 days": Case({CERTIFICATE: 15 * DAY * 60}, 30, set()),
+    "certificate ends in 13 days": Case({CERTIFICATE: 13 * DAY * 60}, 12, {"ElkCertificateEnds"}),
+    "certificate has ended": Case({CERTIFICATE: 0}, 12, {"ElkCertificateEnds"}),
+    "a clock 4 s ahead": Case({CLOCK: 4}, 30, set()),
+    "a clock 6 s behind": Case({CLOCK: -6}, 7, {"ElkClockOff"}),
     "retention stuck": Case({KEPT: 0}, 121, {"ElkRetentionStuck"}),
 }
 

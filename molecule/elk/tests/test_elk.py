@@ -20,11 +20,6 @@ SIGNALS = yaml.safe_load((ROOT / "roles" / "elk" / "files" / "signals.yml").read
 MANY = bool(os.environ.get("SOAK"))
 
 
-@pytest.fixture(scope="module")
-def logs(lab: Lab, contract: Contract) -> Logs:
-    return Logs(lab, "mgmt1")
-
-
 def test_contract(contract: Contract) -> None:
     assert not contract.disagreements, contract.report()
     assert contract.compared > 300

@@ -10,14 +10,18 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import shutil
+import socket
 import ssl
+import subprocess
 import sys
 import time
 import typing as t
 import urllib.error
+import urllib.parse
 import urllib.request
 
 try:
@@ -76,6 +80,33 @@ class Engine:
         rows = self.ask("POST", f"/{pattern}/_search", body)["aggregations"]["hosts"]["buckets"]
         return {row["key"]: row["newest"]["value"] / 1000 for row in rows if row["newest"]["value"]}
 
+    def clocks(self, pattern: str) -> dict[str, float]:
+        """Seconds by which the clock of each host is ahead of the engine's.
+
+        A beat is sent as soon as it is made, so its two times differ as the clocks do, and by what the way took: the quickest of the last is taken.
+        """
+        times = [{"field": field, "format": "epoch_millis"} for field in ("@timestamp", "event.ingested")]
+        last = {"top_hits": {"size": 5, "sort": [{"event.ingested": "desc"}], "_source": False, "docvalue_fields": times}}
+        recent = [{"term": {"event.dataset": "alive"}}, {"range": {"event.ingested": {"gte": "now-10m"}}}]
+        hosts = {"terms": {"field": "host.name", "size": 10000}, "aggs": {"last": last}}
+        answer = self.ask("POST", f"/{pattern}/_search", {"size": 0, "query": {"bool": {"filter": recent}}, "aggs": {"hosts": hosts}})
+        found = {}
+        for row in answer.get("aggregations", {}).get("hosts", {}).get("buckets", []):
+            fields = [hit["fields"] for hit in row["last"]["hits"]["hits"]]
+            found[row["key"]] = max(float(each["@timestamp"][0]) - float(each["event.ingested"][0]) for each in fields) / 1000
+        return found
+
+
+def certificate_end(url: str) -> float:
+    """When the certificate that is served there ends, seconds since the epoch; it may have ended. OSError or ValueError when there is none."""
+    parts = urllib.parse.urlsplit(url)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection((parts.hostname or "", parts.port or 443), TIMEOUT) as plain, context.wrap_socket(plain) as served:
+        der = served.getpeercert(binary_form=True)
+    told = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-enddate"], input=der, capture_output=True, check=False)
+    return float(ssl.cert_time_to_seconds(told.stdout.decode().strip().rpartition("=")[2]))
+
 
 def retain(engine: Engine, config: t.Mapping[str, t.Any], streams: t.Mapping[str, list[Index]], now: float) -> int:
     """Do what is due; how many things were done."""
@@ -113,16 +144,19 @@ class Textfile:
 
 
 def look(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
-    """Keep retention, then tell what there is."""
+    """Tell what there is, and keep retention."""
     pattern = config["pattern"]
     streams = engine.streams(pattern)
+    # first, because an index that is read-only may be why the rest fails
+    out.gauge("blocked_indices", "Indices that the engine has made read-only", float(engine.blocked(pattern) if streams else 0))
     retain(engine, config, streams, time.time())
     for name, indices in streams.items():
         out.gauge("store_bytes", "Bytes of a data stream on the disk", float(sum(index.size for index in indices)), stream=name)
         out.gauge("oldest_timestamp_seconds", "When its oldest index was made", indices[0].made, stream=name)
     for host, when in (engine.newest(pattern) if streams else {}).items():
         out.gauge("newest_line_timestamp_seconds", "When the newest line of a host came", when, host=host)
-    out.gauge("blocked_indices", "Indices that the engine has made read-only", float(engine.blocked(pattern) if streams else 0))
+    for host, ahead in (engine.clocks(pattern) if streams else {}).items():
+        out.gauge("clock_ahead_seconds", "By which the clock of a host is ahead of the engine's", ahead, host=host)
     out.gauge("retained_timestamp_seconds", "When retention was last kept", time.time())
 
 
@@ -133,6 +167,9 @@ def main() -> int:
     disk = shutil.disk_usage(config["directory"])
     out.gauge("looked_timestamp_seconds", "When the engine was last looked at", time.time())
     out.gauge("disk_available_ratio", "Share of the engine's disk that is free", disk.free / disk.total)
+    for url in config["urls"]:
+        with contextlib.suppress(OSError, ValueError):  # an engine that is away is told below
+            out.gauge("certificate_end_timestamp_seconds", "When the certificate of an engine ends", certificate_end(url), url=url)
     failed = ""
     try:
         look(Engine(config), config, out)
