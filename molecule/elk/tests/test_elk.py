@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import collections
+import json
 import os
+import pathlib
 import time
 import typing as t
 
@@ -182,6 +184,40 @@ def test_each_event_calls_once(lab: Lab, logs: Logs, contract: Contract) -> None
     alerts = lab.sh("mgmt1", "curl -s 'http://localhost:9093/api/v2/alerts?filter=source=logs'").stdout
     assert all(f'"device":"{device}"' in alerts for _host, device in sent), alerts[:500]
     assert '"severity":"critical"' in alerts
+
+
+@soak
+def test_a_hundred_thousand_ordinary_lines_call_nobody(lab: Lab, logs: Logs) -> None:
+    """The look-alikes of all signals, and the lines of the file that GPULAB_ORDINARY_LINES names (BGL of loghub was used), over and over."""
+    lines = [((signal.get("program") or ["python"])[0], line) for signal in SIGNALS for line in signal["spares"]]
+    if os.environ.get("GPULAB_ORDINARY_LINES"):
+        # a first column of "-" says that nothing is wrong, as in the sets of loghub
+        told = pathlib.Path(os.environ["GPULAB_ORDINARY_LINES"]).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines += [("kernel", line[2:]) for line in told if line.startswith("- ")]
+    # before anything was said, every alert that is due has been sent
+    time.sleep(10)
+    logs.hook()
+    number = 100_000
+    for begin in range(0, number, 5000):
+        rows = []
+        for n in range(begin, begin + 5000):
+            program, line = lines[n % len(lines)]
+            source = {"@timestamp": int(time.time() * 1000), "host": {"name": "gpu1"}, "message": f"{line} (ordinary line {n})", "process": {"name": program}}
+            rows += [json.dumps({"create": {}}), json.dumps(source)]
+        command = "curl -sf --cacert /etc/gpulab/elk/ca.pem -u shipper:box-Harbour-8830-sail -H 'Content-Type: application/x-ndjson' --data-binary @-"
+        answer = lab.sh("mgmt1", f"{command} https://mgmt1:9200/logs-lab-system/_bulk", stdin="\n".join(rows) + "\n").stdout
+        assert '"errors":false' in answer, answer[:300]
+    assert logs.wait_for(phrase("ordinary line"), number, 120) == number
+    time.sleep(20)
+    assert not logs.called(), logs.called()[:3]
+    # and it still looks
+    (begun,) = logs.say("mgmt1", ["NVRM: Xid (PCI:0000:fd:1f): 79, pid=7, something"])
+    until = time.monotonic() + 30
+    while not logs.called() and time.monotonic() < until:
+        time.sleep(1)
+    assert [body["device"] for _when, body in logs.called()] == ["fd:1f"]
+    told_text = f"{number} ordinary lines, {len(lines)} different ones: nobody was called; then an event called after {logs.called()[0][0] - begun:.1f} s\n"
+    (ROOT / "reports" / "elk-ordinary.txt").write_text(told_text, encoding="utf-8")
 
 
 # -- what goes
