@@ -81,3 +81,4 @@ bench: box ## ratios, measured side by side
 	@$(BIN)/python bench/noop.py
 	@$(BIN)/python bench/backup.py
 	@$(BIN)/python bench/audit.py
+	@$(BIN)/python bench/logs.py
