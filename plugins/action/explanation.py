@@ -13,7 +13,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._search import explain
-from ..module_utils._search.signals import SignalError, check, consequences
+from ..module_utils._search.signals import SignalError, consequences, repeats
 from ..plugin_utils import _page
 
 
@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         host, logs = str(args["host"]), args["logs"]
         try:
             leads = consequences(args["signals"])
-            many = {signal["id"]: signal["frequency"]["num_events"] for signal in check(args["signals"]) if signal.get("frequency")}
+            many = repeats(args["signals"])
         except SignalError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         told = document(host, logs, args.get("gpus") or {}, leads, many)
@@ -44,7 +44,7 @@ class ActionModule(ActionBase):
 
 
 def document(
-    host: str, logs: t.Mapping[str, t.Any], gpus: t.Mapping[str, t.Any], leads: t.Mapping[str, t.AbstractSet[str]], many: t.Mapping[str, int]
+    host: str, logs: t.Mapping[str, t.Any], gpus: t.Mapping[str, t.Any], leads: t.Mapping[str, t.AbstractSet[str]], many: t.Mapping[str, float]
 ) -> dict[str, t.Any]:
     """All that the page shows. C(logs) and C(gpus) are what search_lines_info and prometheus_info have returned."""
     seen = explain.happenings(logs["lines"], many)

@@ -35,6 +35,10 @@ options:
     type: list
     elements: str
     default: []
+  nodes:
+    description: Nodes to wait for, up to O(wait_seconds), until so many are there and every line has all its copies; 0 for none.
+    type: int
+    default: 0
   wait_lines:
     description: Seconds.
     type: int
@@ -87,6 +91,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._plan.waiting import read_until
 from ..module_utils._search.client import ACCESS_SPEC, Client, SearchError, access_of
 
+HEALTH = "/_cluster/health?master_timeout=5s"
+
 
 def main() -> None:
     module = AnsibleModule(
@@ -95,6 +101,7 @@ def main() -> None:
             hosts=dict(type="list", elements="str", default=[]),
             alerts=dict(type="str", default=""),
             rules=dict(type="list", elements="str", default=[]),
+            nodes=dict(type="int", default=0),
             wait_lines=dict(type="int", default=30),
             **ACCESS_SPEC,
         ),
@@ -105,6 +112,15 @@ def main() -> None:
 
     def all_heard(newest: dict[str, float]) -> bool:
         return all(newest.get(host, wanted["wait_lines"] + 1) <= wanted["wait_lines"] for host in wanted["hosts"])
+
+    def health_of() -> dict[str, t.Any]:
+        try:
+            return t.cast("dict[str, t.Any]", client.get(HEALTH))
+        except SearchError:  # too few to agree on anything
+            return {"status": "red", "number_of_nodes": 0}
+
+    def whole(health: dict[str, t.Any]) -> bool:
+        return health["number_of_nodes"] >= wanted["nodes"] and health["status"] == "green"
 
     try:
         client.wait(wanted["wait_seconds"])

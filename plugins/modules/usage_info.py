@@ -58,6 +58,10 @@ memory_bytes:
   description: Memory of the host.
   returned: always
   type: int
+max_map_count:
+  description: How many memory maps a process may have (C(vm.max_map_count)).
+  returned: always
+  type: int
 users:
   description: Names of the members of the groups.
   returned: always
@@ -92,7 +96,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._gpu.tasks import tasks
-from ..module_utils._usage.host import members, memory_bytes, storage
+from ..module_utils._usage.host import max_map_count, members, memory_bytes, storage
 
 
 def main() -> None:
@@ -105,6 +109,7 @@ def main() -> None:
         now=time.time(),
         cores=len(os.sched_getaffinity(0)),
         memory_bytes=memory_bytes(),
+        max_map_count=max_map_count(),
         users=users,
         missing_groups=missing,
         storage=storage(module.params["paths"]),

@@ -144,6 +144,8 @@ GPU_CASES = {
 LOOKED, KEPT = "gpulab_elk_looked_timestamp_seconds", "gpulab_elk_retained_timestamp_seconds"
 LINE = 'gpulab_elk_newest_line_timestamp_seconds{host="gpu1"}'
 CERTIFICATE = 'gpulab_elk_certificate_end_timestamp_seconds{url="https://mgmt1:9200"}'
+ERRORS = 'gpulab_elk_error_lines{host="gpu1"}'
+RESTORED = "gpulab_elk_restored_timestamp_seconds"
 CLOCK = 'gpulab_elk_clock_ahead_seconds{host="gpu1"}'
 HEALTHY_LOGS: dict[str, float | str | None] = {
     "gpulab_elk_up": 1,
@@ -154,6 +156,8 @@ HEALTHY_LOGS: dict[str, float | str | None] = {
     LINE: NOW,
     CERTIFICATE: 90 * DAY * 60,
     CLOCK: -0.3,
+    RESTORED: NOW,
+    ERRORS: 3,
 }
 LOG_CASES = {
     "healthy": Case({}, 5 * HOUR, set()),
@@ -169,6 +173,12 @@ LOG_CASES = {
     "certificate ends in 15 days": Case({CERTIFICATE: 15 * DAY * 60}, 30, set()),
     "certificate ends in 13 days": Case({CERTIFICATE: 13 * DAY * 60}, 12, {"ElkCertificateEnds"}),
     "certificate has ended": Case({CERTIFICATE: 0}, 12, {"ElkCertificateEnds"}),
+    "a snapshot came back yesterday": Case({RESTORED: 0}, 47 * HOUR, set(), HOUR),
+    "none came back for two days": Case({RESTORED: 0}, 50 * HOUR, {"ElkSnapshotOld"}, HOUR),
+    "errors rise": Case({ERRORS: "10x60 120x60"}, 70, {"ElkErrorsRise"}),
+    "errors rise for a moment": Case({ERRORS: "10x60 120x3 10x60"}, 70, set()),
+    "many errors all day": Case({ERRORS: 120}, 5 * HOUR, set()),
+    "few errors after none": Case({ERRORS: "0x60 90x60"}, 70, set()),
     "a clock 4 s ahead": Case({CLOCK: 4}, 30, set()),
     "a clock 6 s behind": Case({CLOCK: -6}, 7, {"ElkClockOff"}),
     "retention stuck": Case({KEPT: 0}, 121, {"ElkRetentionStuck"}),

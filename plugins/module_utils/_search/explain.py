@@ -56,7 +56,7 @@ class Happening:
     score: float = 0.0
 
 
-def happenings(lines: t.Iterable[t.Mapping[str, t.Any]], many: t.Mapping[str, int]) -> list[Happening]:
+def happenings(lines: t.Iterable[t.Mapping[str, t.Any]], many: t.Mapping[str, float]) -> list[Happening]:
     """Of lines with C(when), C(host), C(device), C(signal), ...; in the order in which they began. C(many) says how often a signal must be seen to matter."""
     found: dict[tuple[str, str, str, int], Happening] = {}
     for line in sorted(lines, key=lambda each: float(each["when"])):

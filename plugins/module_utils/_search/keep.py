@@ -80,6 +80,13 @@ class Engine:
         rows = self.ask("POST", f"/{pattern}/_search", body)["aggregations"]["hosts"]["buckets"]
         return {row["key"]: row["newest"]["value"] / 1000 for row in rows if row["newest"]["value"]}
 
+    def errors(self, pattern: str) -> dict[str, float]:
+        """How many lines of the last ten minutes the programs of each host logged as errors."""
+        wrong = [{"terms": {"log.level": ["emerg", "alert", "crit", "err"]}}, {"range": {"event.ingested": {"gte": "now-10m"}}}]
+        hosts = {"terms": {"field": "host.name", "size": 10000}, "aggs": {"wrong": {"filter": {"bool": {"filter": wrong}}}}}
+        answer = self.ask("POST", f"/{pattern}/_search", {"size": 0, "aggs": {"hosts": hosts}})
+        return {row["key"]: float(row["wrong"]["doc_count"]) for row in answer.get("aggregations", {}).get("hosts", {}).get("buckets", [])}
+
     def clocks(self, pattern: str) -> dict[str, float]:
         """Seconds by which the clock of each host is ahead of the engine's.
 
@@ -155,9 +162,70 @@ def look(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
         out.gauge("oldest_timestamp_seconds", "When its oldest index was made", indices[0].made, stream=name)
     for host, when in (engine.newest(pattern) if streams else {}).items():
         out.gauge("newest_line_timestamp_seconds", "When the newest line of a host came", when, host=host)
+    for host, number in (engine.errors(pattern) if streams else {}).items():
+        out.gauge("error_lines", "Lines of the last ten minutes that programs of a host logged as errors", number, host=host)
     for host, ahead in (engine.clocks(pattern) if streams else {}).items():
         out.gauge("clock_ahead_seconds", "By which the clock of a host is ahead of the engine's", ahead, host=host)
     out.gauge("retained_timestamp_seconds", "When retention was last kept", time.time())
+
+
+CHECKED = "restored-check"  # index that a snapshot is brought back into, to see whether it can be
+AGAIN = 3600.0  # seconds until what failed is tried again
+
+
+def snapshots(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
+    """Take a snapshot each day, bring a part of it back, and let the old ones go; they have the lines of C(pattern) and nothing else.
+
+    Source: https://docs.opensearch.org/2.19/tuning-your-cluster/availability-and-recovery/snapshots/snapshot-restore/; Elasticsearch answers alike.
+    """
+    known = {"tried": 0.0, "restored": 0.0}
+    with contextlib.suppress(OSError, ValueError), open(config["state"], encoding="utf-8") as handle:
+        known.update(json.load(handle))
+    now, streams = time.time(), engine.streams(config["pattern"])
+    try:
+        if streams and now - known["restored"] >= DAY and now - known["tried"] >= AGAIN:
+            known["tried"] = now
+            _bring_back(engine, f"/_snapshot/{config['repository']}", _snapshot(engine, config, now), streams)
+            known["restored"] = now
+    finally:
+        with open(config["state"], "w", encoding="utf-8") as handle:
+            json.dump(known, handle)
+        out.gauge("restored_timestamp_seconds", "When a snapshot was last taken and could be brought back", known["restored"])
+
+
+def _snapshot(engine: Engine, config: t.Mapping[str, t.Any], now: float) -> str:
+    place, name = f"/_snapshot/{config['repository']}", time.strftime("gpulab-%Y%m%d-%H%M%S", time.gmtime(now))
+    made = engine.ask("PUT", f"{place}/{name}?wait_for_completion=true", {"indices": config["pattern"], "include_global_state": False})["snapshot"]
+    if made["state"] != "SUCCESS":
+        raise ValueError(f"snapshot {name} is {made['state']}: {json.dumps(made.get('failures', []))[:300]}")
+    for old in engine.ask("GET", f"{place}/gpulab-*")["snapshots"]:
+        if now - old["start_time_in_millis"] / 1000 > config["snapshot_days"] * DAY:
+            sys.stderr.write(f"delete snapshot {old['snapshot']}: {config['snapshot_days']} days of them are kept\n")
+            engine.ask("DELETE", f"{place}/{old['snapshot']}")
+    return name
+
+
+def _bring_back(engine: Engine, place: str, name: str, streams: t.Mapping[str, list[Index]]) -> None:
+    """The smallest index that gets no more lines, or else the smallest, under another name, which is then removed again."""
+    closed = [index for indices in streams.values() for index in indices[:-1]]
+    index = min(closed or [indices[-1] for indices in streams.values()], key=lambda each: each.size)
+    engine.ask("DELETE", f"/{CHECKED}?ignore_unavailable=true")
+    asked = {"indices": index.name, "include_aliases": False, "rename_pattern": ".+", "rename_replacement": CHECKED}
+    engine.ask("POST", f"{place}/{name}/_restore?wait_for_completion=true", asked)
+    there, here = (int(engine.ask("GET", f"/{each}/_count")["count"]) for each in (CHECKED, index.name))
+    engine.ask("DELETE", f"/{CHECKED}")
+    if there == 0 or closed and there != here:
+        raise ValueError(f"of {here} lines of {index.name}, {there} came back from snapshot {name}")
+
+
+def _failure(do: t.Callable[..., None], config: t.Mapping[str, t.Any], out: Textfile) -> str:
+    """What went wrong, as a sentence, or nothing."""
+    try:
+        do(Engine(config), config, out)
+    except (OSError, KeyError, ValueError) as exc:
+        told = exc.read().decode("utf-8", "replace")[:400] if isinstance(exc, urllib.error.HTTPError) else ""
+        return f"{config['url']} is expected to answer, but: {exc} {told}".strip()
+    return ""
 
 
 def main() -> int:
@@ -170,13 +238,11 @@ def main() -> int:
     for url in config["urls"]:
         with contextlib.suppress(OSError, ValueError):  # an engine that is away is told below
             out.gauge("certificate_end_timestamp_seconds", "When the certificate of an engine ends", certificate_end(url), url=url)
-    failed = ""
-    try:
-        look(Engine(config), config, out)
-    except (OSError, KeyError, ValueError) as exc:
-        told = exc.read().decode("utf-8", "replace")[:400] if isinstance(exc, urllib.error.HTTPError) else ""
-        failed = f"{config['url']} is expected to answer, but: {exc} {told}".strip()
+    failed = _failure(look, config, out)
     out.gauge("up", "1 when the engine answered all that it was asked", 0.0 if failed else 1.0)
+    if not failed and config["snapshot_days"]:
+        out.write(config["textfile"])  # a snapshot takes its time
+        failed = _failure(snapshots, config, out)
     out.write(config["textfile"])
     if failed:
         sys.stderr.write(f"{failed}\n")

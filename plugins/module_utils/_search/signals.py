@@ -55,13 +55,16 @@ _KEYS = {
     "class",
     "severity",
     "frequency",
+    "new",
     "leads_to",
     "advice",
     "advice_zh",
     "fires",
     "spares",
 }
-_NEEDED = _KEYS - {"program", "device", "frequency", "leads_to", "advice", "advice_zh"}
+_NEEDED = _KEYS - {"program", "device", "frequency", "new", "leads_to", "advice", "advice_zh"}
+# What of many lines calls, by key of a signal, and what it needs to know.
+_MANY = {"frequency": {"num_events", "minutes"}, "new": {"days"}}
 # Marks a line with the first signal that it has, and turns every PCI address into bus and slot, as metrics have it.
 _MARK = """
 def id = ctx.signal.keySet().iterator().next();
@@ -107,6 +110,10 @@ def check(table: Tree) -> list[Tree]:
             raise SignalError(f"{where}: a severity of {', '.join(SEVERITIES)} is expected, but it has {signal['severity']!r}: correct the table of signals.")
         if signal["severity"] != XID and not (signal.get("advice") and signal.get("advice_zh")):
             raise SignalError(f"{where}: advice and advice_zh are expected, but not there: say what to do.")
+        many = sorted(_MANY.keys() & signal.keys())
+        if len(many) > 1 or any(signal[key].keys() != _MANY[key] for key in many):
+            known = ", ".join(f"{key} ({', '.join(sorted(needs))})" for key, needs in _MANY.items())
+            raise SignalError(f"{where}: one of {known} is expected, but it has {', '.join(many)} otherwise: correct the table of signals.")
         for pattern in signal["pattern"]:
             problem = grok_problem(pattern, table.get("patterns") or {})
             if problem:
@@ -133,6 +140,17 @@ def consequences(table: Tree) -> dict[str, set[str]]:
             ahead = set().union(*(direct[id] for id in ahead)) - reached
         found[begin] = reached - {begin}
     return found
+
+
+def repeats(table: Tree) -> dict[str, float]:
+    """By the id of a signal, how often it must be seen to matter by itself; one that matters when it is new does not."""
+    often = {}
+    for signal in check(table):
+        if "new" in signal:
+            often[signal["id"]] = float("inf")
+        elif "frequency" in signal:
+            often[signal["id"]] = float(signal["frequency"]["num_events"])
+    return often
 
 
 def grok_problem(pattern: str, definitions: t.Mapping[str, str]) -> str:
@@ -214,7 +232,7 @@ def xids() -> Tree:
 def rules(table: Tree) -> list[Tree]:
     """The alert rules for ElastAlert2, https://elastalert2.readthedocs.io/en/latest/ruletypes.html, without where to send.
 
-    One rule a signal that calls somebody, one a class of hardware for Xids, and one for hosts that fall silent.
+    One rule a signal that calls somebody, and one a class of hardware for Xids. What falls silent, or rises, is told by metrics, which no restart forgets.
     """
     found = []
     for signal in check(table):
@@ -231,7 +249,7 @@ def page(table: Tree) -> str:
     def row(name: str, kind: str, severity: str, advice: str, example: str) -> str:
         return f"| {name} | {kind} | {severity} | {advice} | `{example.replace('|', '&#124;')}` |"
 
-    rows = [row(s["name"], s["class"], s["severity"], s["advice"], s["fires"][0]) for s in check(table) if s["severity"] != XID]
+    rows = [row(s["name"], s["class"], s["severity"] + _when(s), s["advice"], s["fires"][0]) for s in check(table) if s["severity"] != XID]
     known = [row(told["name"], told["class"], told["severity"], told["advice"], f"NVRM: Xid (PCI:0000:65:00): {code}, …") for code, told in xids().items()]
     head = ["| signal | class | severity | what to do | a line |", "|---|---|---|---|---|"]
     return "\n".join(
@@ -253,11 +271,20 @@ def page(table: Tree) -> str:
     )
 
 
+def _when(signal: Tree) -> str:
+    """How many lines it takes, in words."""
+    if "frequency" in signal:
+        return f", {signal['frequency']['num_events']} in {signal['frequency']['minutes']} min"
+    return f", the first in {signal['new']['days']} days" if "new" in signal else ""
+
+
 def _rule(name: str, signal: Tree, severity: str, more: Tree) -> Tree:
-    frequency = signal.get("frequency")
     kind: Tree = {"type": "any"}
-    if frequency:
-        kind = {"type": "frequency", "num_events": frequency["num_events"], "timeframe": {"minutes": frequency["minutes"]}}
+    if "frequency" in signal:
+        kind = {"type": "frequency", "num_events": signal["frequency"]["num_events"], "timeframe": {"minutes": signal["frequency"]["minutes"]}}
+    elif "new" in signal:
+        kind = {"type": "new_term", "fields": [["host.name", "device.name"]], "terms_window_size": {"days": signal["new"]["days"]}}
+        kind.update(use_keyword_postfix=False)
     return {
         "name": name,
         "description": signal["name"],

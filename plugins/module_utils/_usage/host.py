@@ -36,6 +36,12 @@ def memory_bytes(meminfo: str = "/proc/meminfo") -> int:
         return next(int(line.split()[1]) * 1024 for line in handle if line.startswith("MemTotal:"))
 
 
+def max_map_count(setting: str = "/proc/sys/vm/max_map_count") -> int:
+    """How many memory maps a process may have, https://docs.kernel.org/admin-guide/sysctl/vm.html#max-map-count"""
+    with open(setting, encoding="ascii") as handle:
+        return int(handle.read())
+
+
 def storage(paths: t.Sequence[str], mounts: str = "/proc/self/mounts") -> list[dict[str, t.Any]]:
     """C(source), C(used_bytes) and C(size_bytes) of each file system that C(paths) are on; a path that is not there is left out."""
     with open(mounts, encoding="utf-8") as handle:

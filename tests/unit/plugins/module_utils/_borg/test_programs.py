@@ -7,11 +7,12 @@ from __future__ import annotations
 import fcntl
 import pathlib
 import subprocess
+import time
 import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg import drill, metrics, offsite
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Archive, Repository
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Archive
 from prometheus_client import generate_latest
 
 ID, OTHER = "a" * 64, "b" * 64
@@ -147,15 +148,32 @@ def test_damaged_state_is_no_state(tmp_path: pathlib.Path) -> None:
 def test_no_archive_has_no_time() -> None:
     """An alert on a missing series fires; one on time() - 0 would tell nonsense, and one on a made-up time would be silent."""
 
-    def text(found: Repository | None, well: bool, before: bool | None = None) -> str:
+    def text(found: tuple[Archive, ...] | None, well: bool, before: bool | None = None) -> str:
         return generate_latest(metrics.of_backup(found, well, 60, before, 20.0).registry).decode()
 
-    empty = text(Repository("i", "e", ()), False)
+    empty = text((), False)
     assert "archive_start" not in empty and "gpulab_borg_last_run_succeeded 0.0" in empty and "readable 1.0" in empty and "before" not in empty
-    full = text(Repository("i", "e", (Archive("a", 5.0, 9.0), Archive("from the future", 50.0, 59.0))), True, False)
+    full = text((Archive("a", 5.0, 9.0), Archive("from the future", 50.0, 59.0)), True, False)
     assert "gpulab_borg_archive_start_timestamp_seconds 5.0" in full and "end_timestamp_seconds 9.0" in full
     assert "gpulab_borg_before_succeeded 0.0" in full and "gpulab_borg_rpo_seconds 3600.0" in full
     assert "readable 0.0" in text(None, False)
+
+
+def test_an_archive_that_borg_says_it_made_is_told_in_the_hosts_own_time(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = tmp_path / "created"
+    assert metrics.created(str(told)) is None
+    for text in ("", "[]", "[{}]", '[{"archive": {"name": "a", "start": "soon"}}]', "null"):
+        told.write_text(text, encoding="ascii")
+        assert metrics.created(str(told)) is None, text
+    told.write_text(
+        '[{"archive": {"name": "gpu1-x", "id": "5b2b", "start": "2026-11-25T19:59:02.000000", "end": "2026-11-25T19:59:03.000000"}}]', encoding="ascii"
+    )
+    for zone, offset in (("UTC", 0), ("Asia/Shanghai", 8 * 3600)):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert metrics.created(str(told)) == Archive("gpu1-x", 1795636742.0 - offset, 1795636743.0 - offset, "5b2b")
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_drill_compares_what_was_not_touched_since(tmp_path: pathlib.Path) -> None:

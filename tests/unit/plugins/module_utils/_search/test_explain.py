@@ -11,7 +11,7 @@ import pytest
 import yaml
 from ansible_collections.gpulab.expansion.plugins.action.explanation import document
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.explain import LATE, causes, happenings, readings, sentence
-from ansible_collections.gpulab.expansion.plugins.module_utils._search.signals import SignalError, check, consequences
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.signals import SignalError, check, consequences, repeats
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._page import explanation
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 TABLE = yaml.safe_load((ROOT / "roles" / "elk" / "files" / "signals.yml").read_text(encoding="utf-8"))
 LEADS = consequences(TABLE)
-MANY = {"failed_login": 10}
+MANY = repeats(TABLE)
 SIGNALS = {signal["id"]: signal for signal in TABLE["signals"]}
 
 

@@ -62,6 +62,9 @@ def test_what_is_common_calls_when_it_is_frequent_and_all_else_at_once() -> None
     found = {rule["name"]: rule for rule in rules(TABLE)}
     login = found.pop("failed_login")
     assert (login["type"], login["num_events"], login["timeframe"]) == ("frequency", 10, {"minutes": 5})
+    many, new = found.pop("corrected_errors"), found.pop("root_login")
+    assert (many["type"], many["num_events"], many["timeframe"]) == ("frequency", 100, {"minutes": 60})
+    assert (new["type"], new["fields"], new["terms_window_size"]) == ("new_term", [["host.name", "device.name"]], {"days": 30})
     assert {rule["type"] for rule in found.values()} == {"any"}
     assert found["nvidia_xid_bus"]["filter"] == [{"term": {"signal.id": "nvidia_xid"}}, {"term": {"signal.class": "bus"}}]
 
@@ -75,6 +78,8 @@ def test_what_is_common_calls_when_it_is_frequent_and_all_else_at_once() -> None
         ({"colour": "red"}, "but it has colour"),
         ({"pattern": ["GPU (%{INT:gpu.n}"]}, "a grok pattern is expected, but it is none: missing \\)"),
         ({"pattern": ["%{COLOUR:device.name}"]}, "it uses COLOUR, which nobody defines"),
+        ({"frequency": {"minutes": 5}}, "is expected, but it has frequency otherwise"),
+        ({"new": {"days": 3}, "frequency": {"num_events": 3, "minutes": 5}}, "but it has frequency, new otherwise"),
     ],
 )
 def test_a_wrong_table_is_told(more: dict[str, t.Any], said: str) -> None:
