@@ -29,6 +29,7 @@ READ_BEFORE = {
     "plugins/module_utils/_borg/admin.py": "runs on the admin host by timers; refuses while an archive is missing",
     "plugins/module_utils/_borg/offsite.py": "runs on the server by timers; compares ids and transactions first",
     "plugins/module_utils/_search/client.py": "systemctl is-active only reads",
+    "plugins/module_utils/_search/keep.py": "runs on a host by a timer; openssl x509 only reads",
     "plugins/module_utils/_search/ship.py": "runs on hosts as a service; asks rsyslog to begin a file anew after it has renamed it",
     "plugins/modules/gpu_info.py": "journalctl only reads",
     "plugins/modules/prometheus_reload.py": "compares what Prometheus says it loaded with the files' times before it reloads",
