@@ -80,6 +80,7 @@ gpus:
       state: ok
       uuid: GPU-0b7c7d68-5d6d-4000-8000-000000000000
       name: NVIDIA GeForce RTX 4090
+      compute_capability: "8.9"
       pci_bus_id: 00000000:01:00.0
       memory_total_mib: 24564
       memory_used_mib: 20000

@@ -53,6 +53,7 @@ class Gpu:
     state: str = "ok"  # ok | lost
     uuid: str | None = None
     name: str | None = None
+    compute_capability: str | None = None
     pci_bus_id: str | None = None
     memory_total_mib: int | None = None
     memory_used_mib: int | None = None

@@ -111,6 +111,8 @@ def read_gpu(nvml: t.Any, index: int, proc: str) -> Gpu:
 
     gpu.uuid = ask("uuid", lambda: nvml.nvmlDeviceGetUUID(handle))
     gpu.name = ask("name", lambda: nvml.nvmlDeviceGetName(handle))
+    capability = ask("compute_capability", lambda: nvml.nvmlDeviceGetCudaComputeCapability(handle))
+    gpu.compute_capability = f"{capability[0]}.{capability[1]}" if isinstance(capability, (tuple, list)) else capability
     gpu.pci_bus_id = ask("pci_bus_id", lambda: nvml.nvmlDeviceGetPciInfo(handle).busId)
     memory = number("memory", lambda: nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2))
     if memory is None and gpu.state != "lost":  # drivers before 510
