@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look at what is wanted, observe all of it, then change what differs and read it back, for each kind of object of Harbor.
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .._plan.prediction import Tree, prediction
+from .client import ACCESS_SPEC, Client, HarborError, access_of
+from .model import KINDS, Kind
+
+ABSENT = {"state": "absent"}
+
+
+def module_of(name: str, options: dict[str, t.Any]) -> None:
+    """The module C(name), which keeps a list of objects with these C(options)."""
+    common = dict(state=dict(type="str", choices=["present", "absent"], default="present"), confirm=dict(type="str", default=""))
+    module = AnsibleModule(
+        argument_spec=dict(list=dict(type="list", elements="dict", required=True, options={**options, **common}), **ACCESS_SPEC),
+        supports_check_mode=True,
+    )
+    kind = KINDS[name](Client(access_of(module.params)))
+    try:
+        changes = _keep(kind, module.params["list"], module.check_mode)
+    except HarborError as exc:
+        module.fail_json(msg=str(exc))
+    text = ["".join(f"{change['key']}: {change[side]}\n" for change in changes if change[side] is not None) for side in ("before", "after")]
+    module.exit_json(changed=bool(changes), gpulab_prediction=changes, diff=dict(before=text[0], after=text[1]))
+
+
+def _keep(kind: Kind, objects: list[Tree], check_mode: bool) -> list[Tree]:
+    for wanted in objects:
+        problem = kind.problem(wanted) or _unconfirmed(kind, wanted)
+        if problem:
+            raise HarborError(problem)
+    # all are looked at before the first is changed
+    seen = [(wanted, found, _change(kind, wanted, found)) for wanted in objects for found in [kind.found(wanted)]]
+    changes = [change for _wanted, _found, change in seen if change]
+    for wanted, found, change in seen if not check_mode else []:
+        if not change:
+            continue
+        if wanted["state"] == "absent":
+            kind.delete(wanted, t.cast(Tree, found))
+        elif found is None:
+            kind.create(wanted)
+        else:
+            kind.update(wanted, found, set(change["after"]))
+        _read_back(kind, wanted)
+    return changes
+
+
+def _unconfirmed(kind: Kind, wanted: Tree) -> str:
+    if wanted["state"] == "present" or wanted["confirm"] == kind.key(wanted):
+        return ""
+    return (
+        f"{kind.name} {kind.key(wanted)} is to be removed, and confirm is expected to be {kind.key(wanted)!r} for that, but is {wanted['confirm']!r}: "
+        "repeat the name if it shall really go."
+    )
+
+
+def _change(kind: Kind, wanted: Tree, found: Tree | None) -> Tree | None:
+    """The prediction, None when the object is as it shall be."""
+    if wanted["state"] == "absent":
+        return prediction(kind.name, kind.key(wanted), {"state": "present"}, dict(ABSENT)) if found else None
+    desired = kind.desired(wanted)
+    if found is None:
+        return prediction(kind.name, kind.key(wanted), None, {"state": "present", **desired})
+    observed = kind.observed(wanted, found)
+    differing = sorted(name for name in desired if desired[name] != observed.get(name))
+    if not differing:
+        return None
+    return prediction(kind.name, kind.key(wanted), {name: observed.get(name) for name in differing}, {name: desired[name] for name in differing})
+
+
+def _read_back(kind: Kind, wanted: Tree) -> None:
+    """Harbor takes much without doing it, so what was written is read."""
+    left = _change(kind, wanted, kind.found(wanted))
+    if left:
+        raise HarborError(
+            f"{kind.name} {kind.key(wanted)} is expected to read back as it was written, but differs in {', '.join(sorted(left['after']))}: "
+            f"it has {left['before']}, and was to have {left['after']}. See whether this Harbor knows that, and whether somebody else changes it."
+        )

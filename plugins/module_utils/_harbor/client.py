@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The API of Harbor, https://github.com/goharbor/harbor/blob/main/api/v2.0/swagger.yaml (2.16).
+
+This module util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import typing as t
+import urllib.error
+from urllib.parse import quote, urlencode
+
+from ansible.module_utils.urls import open_url
+
+TIMEOUT = 15
+PAGE = 100  # the most that it gives at once
+AGAIN = 2.0  # seconds until a question that came to nothing is asked once more
+
+
+class HarborError(Exception):
+    """A sentence for the admin."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    url: str
+    username: str
+    password: str
+    ca_path: str = ""
+
+
+ACCESS_SPEC: dict[str, t.Any] = dict(
+    url=dict(type="str", required=True),
+    username=dict(type="str", required=True),
+    password=dict(type="str", required=True, no_log=True),
+    ca_path=dict(type="path", default=""),
+)
+
+
+def access_of(params: t.Mapping[str, t.Any]) -> Access:
+    return Access(**{field.name: params[field.name] for field in dataclasses.fields(Access)})
+
+
+class Answer(t.NamedTuple):
+    status: int
+    body: t.Any
+
+
+class Client:
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def get(self, path: str, **query: t.Any) -> t.Any:
+        """The body, or None when there is no such object."""
+        answer = self._ask("GET", path, query=query)
+        return None if answer.status == 404 else self._body("GET", path, answer)
+
+    def all(self, path: str, **query: t.Any) -> list[t.Any]:
+        """All rows of all pages."""
+        rows: list[t.Any] = []
+        for page in range(1, 1000):
+            answer = self._ask("GET", path, query={**query, "page": page, "page_size": PAGE})
+            found = self._body("GET", path, answer) or []
+            rows += found
+            if len(found) < PAGE:
+                break
+        return rows
+
+    def write(self, method: str, path: str, body: t.Any = None) -> t.Any:
+        """POST, PUT, PATCH or DELETE. It is asked once: what came to nothing may have been done, so the next run looks first."""
+        return self._body(method, path, self._ask(method, path, body))
+
+    def _body(self, method: str, path: str, answer: Answer) -> t.Any:
+        if answer.status in (401, 403):
+            what = "that one's password" if answer.status == 401 else "what that one may do"
+            raise HarborError(
+                f"{self._access.url} is expected to let {self._access.username} {method} {path}, but refuses with {answer.status}"
+                f"{_reason(answer.body)}: correct {what}."
+            )
+        if answer.status >= 300:
+            way = "correct what was asked for" if answer.status < 500 else "see the logs of harbor-core, then run this again"
+            raise HarborError(f"{self._access.url} is expected to accept {method} {path}, but answers {answer.status}{_reason(answer.body)}: {way}.")
+        return answer.body
+
+    def _ask(self, method: str, path: str, body: t.Any = None, query: t.Mapping[str, t.Any] | None = None) -> Answer:
+        answer = self._once(method, path, body, query)
+        if method == "GET" and answer.status >= 500:
+            time.sleep(AGAIN)
+            answer = self._once(method, path, body, query)
+        return answer
+
+    def _once(self, method: str, path: str, body: t.Any, query: t.Mapping[str, t.Any] | None) -> Answer:
+        access = self._access
+        url = f"{access.url.rstrip('/')}/api/v2.0{quote(path)}" + (f"?{urlencode(query)}" if query else "")
+        more: dict[str, t.Any] = {"ca_path": access.ca_path} if access.ca_path else {}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            found = open_url(
+                url,
+                method=method,
+                data=data,
+                headers={"Content-Type": "application/json"},
+                timeout=TIMEOUT,
+                url_username=access.username,
+                url_password=access.password,
+                force_basic_auth=True,
+                **more,
+            )
+            return Answer(found.status, self._parsed(method, path, found.read()))
+        except urllib.error.HTTPError as exc:
+            return Answer(exc.code, _lenient(exc.read()))
+        except (OSError, ValueError) as exc:
+            told = str(getattr(exc, "reason", exc))
+            raise HarborError(f"{access.url} is expected to answer, but does not: {told}. Start Harbor, or correct the address or the certificate.") from exc
+
+    def _parsed(self, method: str, path: str, raw: bytes) -> t.Any:
+        if not raw:
+            return None
+        try:
+            return json.loads(raw)
+        except ValueError as exc:
+            raise HarborError(
+                f"{self._access.url} is expected to answer {method} {path} with JSON, but what came is none ({raw[:60]!r}): is that the address of Harbor?"
+                " Correct it, or run this again."
+            ) from exc
+
+
+def _lenient(raw: bytes) -> t.Any:
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode("utf-8", "replace")
+
+
+def _reason(body: t.Any) -> str:
+    """What Harbor says is wrong, as a clause."""
+    errors = body.get("errors") if isinstance(body, dict) else None
+    text = errors[0].get("message", "") if errors else body if isinstance(body, str) else ""
+    text = " ".join(text.split())[:300].rstrip(".")
+    return f" ({text})" if text else ""

@@ -1,0 +1,83 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: harbor_project_member
+short_description: Keep members of projects of Harbor
+version_added: 0.1.0
+author: The gpulab.expansion authors (@gpulab)
+description:
+  - Looks at all objects first, changes only what differs from what was asked for, and reads it back, because Harbor takes much without doing it.
+extends_documentation_fragment:
+  - gpulab.expansion.harbor
+  - gpulab.expansion.attributes
+  - gpulab.expansion.attributes.predicting
+options:
+  list:
+    description: The objects.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      project:
+        description: Name of the project.
+        type: str
+        required: true
+      username:
+        description: Name of the user, who must be there.
+        type: str
+        required: true
+      role:
+        description: What that one may do.
+        type: str
+        choices: [project_admin, maintainer, developer, guest, limited_guest]
+        default: developer
+      state:
+        description: Whether it shall be there.
+        type: str
+        choices: [present, absent]
+        default: present
+      confirm:
+        description: C(project/username), repeated, when it shall be removed.
+        type: str
+        default: ""
+"""
+
+EXAMPLES = r"""
+- name: Alice pushes images of vision
+  gpulab.expansion.harbor_project_member:
+    url: https://registry.lab.example
+    username: admin
+    password: "{{ harbor_admin_password }}"
+    list:
+      - {project: vision, username: alice, role: developer}
+"""
+
+RETURN = r"""
+gpulab_prediction:
+  description: The objects that differ.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ..module_utils._harbor.apply import module_of
+
+
+def main() -> None:
+    module_of(
+        "harbor_project_member",
+        dict(
+            project=dict(type="str", required=True),
+            username=dict(type="str", required=True),
+            role=dict(type="str", choices=["project_admin", "maintainer", "developer", "guest", "limited_guest"], default="developer"),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,446 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A server that answers as a real Harbor 2.16 did, as far as the modules ask it. `recorded.json` holds what that one answered; a test replays it here.
+
+What it takes over from the real one, because it bites: unknown fields are ignored, a role or a boolean that does not exist is taken, a number is spent on
+what was refused, a robot has another name than it was given, credentials come back masked, deleting a member twice is well.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.server
+import json
+import re
+import threading
+import time
+import typing as t
+import urllib.parse
+
+Tree = t.Dict[str, t.Any]
+NEVER = "0001-01-01T00:00:00.000Z"
+ROLES = {1: "projectAdmin", 2: "developer", 3: "guest", 4: "maintainer", 5: "limitedGuest"}
+_NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+_STRONG = re.compile(r"(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9]).{8,128}")
+
+
+class Refuse(Exception):
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+
+def bad(message: str) -> Refuse:
+    return Refuse(400, "BAD_REQUEST", message)
+
+
+def missing(what: str) -> Refuse:
+    return Refuse(404, "NOT_FOUND", f"{what} not found")
+
+
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+
+
+class Harbor:
+    """What it keeps. C(requests) has method and path of all that was asked."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.passwords = {"admin": "Harbor12345"}
+        self.requests: list[tuple[str, str]] = []
+        self.next = {"project": 1, "user": 3, "member": 1, "robot": 2, "label": 1}
+        self.users: dict[int, Tree] = {1: {"user_id": 1, "username": "admin", "realname": "system admin", "sysadmin_flag": True, "comment": "admin user"}}
+        self.projects: dict[int, Tree] = {}
+        self.quotas: dict[int, Tree] = {}
+        self.members: dict[int, Tree] = {}
+        self.robots: dict[int, Tree] = {}
+        self.labels: dict[int, Tree] = {}
+        for name in ("library", "ml"):
+            self._make_project({"project_name": name, "metadata": {"public": "true" if name == "library" else "false"}})
+        self._project("ml")["repo_count"] = 1
+        self.fails: list[tuple[int, bytes]] = []  # answers that come first, as status and body
+
+    # -- routes: method and pattern of a path to what answers
+
+    def answer(self, method: str, path: str, query: dict[str, str], body: t.Any, user: str) -> tuple[int, t.Any, dict[str, str]]:
+        for (verb, pattern), handler in self.routes.items():
+            found = re.fullmatch(pattern, path)
+            if found and verb == method:
+                return t.cast("tuple[int, t.Any, dict[str, str]]", handler(self, *found.groups(), query=query, body=body or {}, user=user))
+        raise Refuse(404, "NOT_FOUND", f"path {path} was not found")
+
+    def _spend(self, kind: str) -> int:
+        self.next[kind] += 1
+        return self.next[kind] - 1
+
+    # -- projects
+
+    def _project(self, key: str) -> Tree:
+        found = self.projects.get(int(key)) if key.isdigit() else next((each for each in self.projects.values() if each["name"] == key), None)
+        if found is None:
+            raise missing(f"project {key}")
+        return found
+
+    def _make_project(self, body: Tree) -> int:
+        name = body.get("project_name", "")
+        if not 1 <= len(name) <= 255:
+            raise bad(f"Project name {name} is illegal in length. (greater than 255 or less than 1)")
+        if not _NAME.fullmatch(name):
+            raise bad("project name is not in lower case or contains illegal characters")
+        limit = body.get("storage_limit", -1)
+        if limit != -1 and limit <= 0:
+            raise bad(f"bad request: invalid non-positive value for quota limit, value={limit}")
+        number = self._spend("project")
+        if any(each["name"] == name for each in self.projects.values()):
+            raise Refuse(409, "CONFLICT", f"The project named {name} already exists")
+        allowlist = {"creation_time": NEVER, "id": number, "items": [], "project_id": number, "update_time": NEVER}
+        self.projects[number] = {
+            "creation_time": now(),
+            "current_user_role_id": 1,
+            "current_user_role_ids": [1],
+            "cve_allowlist": allowlist,
+            "metadata": {"public": "false", **body.get("metadata", {})},
+            "name": name,
+            "owner_id": 1,
+            "owner_name": "admin",
+            "project_id": number,
+            "repo_count": 0,
+            "update_time": now(),
+        }
+        self.quotas[number] = {
+            "creation_time": now(),
+            "hard": {"storage": limit},
+            "id": number,
+            "ref": {"id": number, "name": name, "owner_name": ""},
+            "update_time": now(),
+            "used": {"storage": 0},
+        }
+        self._make_member(number, 1, self.users[1])
+        return number
+
+    def post_project(self, *, body: Tree, **_: t.Any) -> t.Any:
+        return 201, None, {"Location": f"/api/v2.0/projects/{self._make_project(body)}"}
+
+    def head_project(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        found = any(each["name"] == query.get("project_name") for each in self.projects.values())
+        return (200 if found else 404), None, {}
+
+    def get_projects(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        wanted = _query(query)
+        return _page([each for each in self.projects.values() if "name" not in wanted or each["name"] == wanted["name"]], query)
+
+    def get_project(self, key: str, **_: t.Any) -> t.Any:
+        return 200, self._project(key), {}
+
+    def put_project(self, key: str, *, body: Tree, user: str, **_: t.Any) -> t.Any:
+        if user != "admin":
+            raise Refuse(403, "FORBIDDEN", "forbidden")
+        self._project(key)["metadata"].update(body.get("metadata", {}))
+        return 200, None, {}
+
+    def delete_project(self, key: str, **_: t.Any) -> t.Any:
+        found = self._project(key)
+        if found["repo_count"]:
+            raise Refuse(412, "PRECONDITION", "precondition failed: the project contains repositories, can not be deleted")
+        number = found["project_id"]
+        del self.projects[number], self.quotas[number]
+        self.members = {n: each for n, each in self.members.items() if each["project_id"] != number}
+        return 200, None, {}
+
+    def deletable(self, key: str, **_: t.Any) -> t.Any:
+        found = self._project(key)
+        return 200, {"deletable": True} if not found["repo_count"] else {"deletable": False, "message": "the project contains repositories"}, {}
+
+    def summary(self, key: str, **_: t.Any) -> t.Any:
+        quota = self.quotas[self._project(key)["project_id"]]
+        return 200, {"project_admin_count": 1, "quota": {"hard": quota["hard"], "used": quota["used"]}, "repo_count": self._project(key)["repo_count"]}, {}
+
+    def get_quotas(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        return _page([each for each in self.quotas.values() if str(each["id"]) == query.get("reference_id", str(each["id"]))], query)
+
+    def get_quota(self, key: str, **_: t.Any) -> t.Any:
+        if int(key) not in self.quotas:
+            raise missing(f"quota {key}")
+        return 200, self.quotas[int(key)], {}
+
+    def put_quota(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        limit = body.get("hard", {}).get("storage")
+        if not isinstance(limit, int):
+            told = 'validation failure list:\nparsing hard body from "" failed, because json: cannot unmarshal string into Go struct field of type int64'
+            raise Refuse(422, "UNPROCESSABLE_ENTITY", told)
+        if limit != -1 and limit <= 0:
+            raise bad(f"invalid non-positive value for quota limit, value={limit}")
+        self.get_quota(key)[1].update(hard={"storage": limit}, update_time=NEVER)
+        return 200, None, {}
+
+    # -- users and members
+
+    def current(self, *, user: str, **_: t.Any) -> t.Any:
+        return 200, {**self._user(user), "admin_role_in_auth": False, "creation_time": now(), "update_time": now()}, {}
+
+    def _user(self, name: str) -> Tree:
+        return next(each for each in self.users.values() if each["username"] == name)
+
+    def post_user(self, *, body: Tree, **_: t.Any) -> t.Any:
+        if not _STRONG.fullmatch(body.get("password", "")):
+            raise bad("the password or secret must be 8-128, inclusively, characters long with at least 1 uppercase letter, 1 lowercase letter and 1 number")
+        if any(body["username"] == each["username"] or body["email"] == each.get("email") for each in self.users.values()):
+            raise Refuse(409, "CONFLICT", f"user {body['username']} or email {body['email']} already exists")
+        number = self._spend("user")
+        self.users[number] = {
+            "user_id": number,
+            "sysadmin_flag": False,
+            **{key: body[key] for key in ("username", "email", "realname", "comment") if body.get(key)},
+        }
+        self.passwords[body["username"]] = body["password"]
+        return 201, None, {"Location": f"/api/v2.0/users/{number}"}
+
+    def get_users(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        wanted = _query(query)
+        rows = [each for each in self.users.values() if each["username"] == wanted.get("username", each["username"]) and each["user_id"] != 1]
+        return _page([{**each, "admin_role_in_auth": False, "creation_time": now(), "update_time": now()} for each in rows], query)
+
+    def search_users(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        return _page(
+            [{"user_id": each["user_id"], "username": each["username"]} for each in self.users.values() if query["username"] in each["username"]], query
+        )
+
+    def get_user(self, key: str, **_: t.Any) -> t.Any:
+        if int(key) not in self.users:
+            raise missing(f"user {key}")
+        return 200, {**self.users[int(key)], "admin_role_in_auth": False, "creation_time": now(), "update_time": now()}, {}
+
+    def put_user(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        self.get_user(key)
+        self.users[int(key)].update({name: body[name] for name in ("email", "realname", "comment") if name in body})
+        return 200, None, {}
+
+    def put_sysadmin(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        self.get_user(key)
+        self.users[int(key)]["sysadmin_flag"] = body["sysadmin_flag"]
+        return 200, None, {}
+
+    def delete_user(self, key: str, **_: t.Any) -> t.Any:
+        self.get_user(key)
+        del self.users[int(key)]
+        return 200, None, {}
+
+    def _make_member(self, project: int, role: int, user: Tree) -> int:
+        number = self._spend("member")
+        self.members[number] = {
+            "entity_id": user["user_id"],
+            "entity_name": user["username"],
+            "entity_type": "u",
+            "id": number,
+            "project_id": project,
+            "role_id": role,
+            "role_name": ROLES.get(role, ""),
+        }
+        return number
+
+    def post_member(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        project, name = self._project(key)["project_id"], body.get("member_user", {}).get("username")
+        user = next((each for each in self.users.values() if each["username"] == name), None)
+        if user is None:
+            raise Refuse(404, "NOT_FOUND", f"user {name} is not found")
+        if any(each["project_id"] == project and each["entity_id"] == user["user_id"] for each in self.members.values()):
+            raise Refuse(409, "CONFLICT", "The project member specified already exist")
+        number = self._make_member(project, body["role_id"], user)
+        return 201, None, {"Location": f"/api/v2.0/projects/{project}/members/{number}"}
+
+    def get_members(self, key: str, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        project = self._project(key)["project_id"]
+        return _page([each for each in self.members.values() if each["project_id"] == project], query)
+
+    def get_member(self, _key: str, number: str, **_: t.Any) -> t.Any:
+        if int(number) not in self.members:
+            raise missing(f"project member {number}")
+        return 200, self.members[int(number)], {}
+
+    def put_member(self, _key: str, number: str, *, body: Tree, **_: t.Any) -> t.Any:
+        self.members[int(number)].update(role_id=body["role_id"], role_name=ROLES.get(body["role_id"], ""))
+        return 200, None, {}
+
+    def delete_member(self, _key: str, number: str, **_: t.Any) -> t.Any:
+        self.members.pop(int(number), None)
+        return 200, None, {}
+
+    # -- robots
+
+    def post_robot(self, *, body: Tree, **_: t.Any) -> t.Any:
+        if not _NAME.fullmatch(body.get("name", "")):
+            raise bad("robot name is not in lower case or contains illegal characters")
+        if body.get("duration", 0) < -1 or body.get("duration", 0) == 0:
+            raise bad(f"bad request error duration input: {body.get('duration', 0)}, duration must be either -1(Never) or a positive integer")
+        own = body["level"] == "project"
+        space = body["permissions"][0]["namespace"] if own else ""
+        name = f"robot${space}+{body['name']}" if own else f"robot${body['name']}"
+        number = self._spend("robot")
+        if any(each["name"] == name for each in self.robots.values()):
+            raise Refuse(409, "CONFLICT", f"robot account {self._project(space)['project_id'] if own else 0}:{space}+{body['name']} already exists")
+        made, expires = now(), -1 if body["duration"] == -1 else int(time.time()) + body["duration"] * 86400
+        self.robots[number] = {
+            "creation_time": made,
+            "creator_ref": 1,
+            "creator_type": "local",
+            **({"description": body["description"]} if body.get("description") else {}),
+            "disable": body.get("disable", False),
+            "duration": body["duration"],
+            "editable": True,
+            "expires_at": expires,
+            "id": number,
+            "level": body["level"],
+            "name": name,
+            "permissions": [{key: each[key] for key in ("access", "kind", "namespace")} for each in body["permissions"]],
+            "update_time": made,
+        }
+        self.passwords[name] = f"Secret-of-{number}-1"
+        told = {"creation_time": made, "expires_at": expires, "id": number, "name": name, "secret": self.passwords[name]}
+        return 201, told, {"Location": f"/api/v2.0/robots/{number}"}
+
+    def get_robots(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        wanted = _query(query)
+        rows = [each for each in self.robots.values() if each["level"] == wanted.get("Level", "system")]
+        if "ProjectID" in wanted:
+            name = self._project(wanted["ProjectID"])["name"]
+            rows = [each for each in rows if each["permissions"][0]["namespace"] == name]
+        return _page(rows, query)
+
+    def get_robot(self, key: str, **_: t.Any) -> t.Any:
+        if int(key) not in self.robots:
+            raise missing(f"robot {key}")
+        return 200, self.robots[int(key)], {}
+
+    def put_robot(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        found = self.get_robot(key)[1]
+        if (body["name"], body["level"]) != (found["name"], found["level"]):
+            raise bad("cannot update the level or name of robot")
+        expires = (
+            found["expires_at"] if body["duration"] == found["duration"] else -1 if body["duration"] == -1 else int(time.time()) + body["duration"] * 86400
+        )
+        found.update({name: body[name] for name in ("description", "disable", "duration", "permissions") if name in body}, expires_at=expires)
+        return 200, None, {}
+
+    def patch_robot(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        found = self.get_robot(key)[1]
+        if body["secret"] and not _STRONG.fullmatch(body["secret"]):
+            raise bad("the secret must be 8-128, inclusively, characters long with at least 1 uppercase letter, 1 lowercase letter and 1 number")
+        self.passwords[found["name"]] = body["secret"] or f"Secret-of-{key}-{time.time_ns()}"
+        return 200, {"secret": self.passwords[found["name"]]} if not body["secret"] else None, {}
+
+    def delete_robot(self, key: str, **_: t.Any) -> t.Any:
+        self.get_robot(key)
+        del self.robots[int(key)]
+        return 200, None, {}
+
+    # -- what it is
+
+    def health(self, **_: t.Any) -> t.Any:
+        return 200, {"components": [{"name": name, "status": "healthy"} for name in ("core", "database", "jobservice", "redis")], "status": "healthy"}, {}
+
+    def systeminfo(self, *, user: str, **_: t.Any) -> t.Any:
+        told = {"auth_mode": "db_auth", "banner_message": "", "oidc_provider_name": "", "primary_auth_mode": False, "self_registration": False}
+        return 200, {**told, "harbor_version": "v2.16.0", "has_ca_root": False} if user else told, {}
+
+    routes: t.ClassVar[dict[tuple[str, str], t.Callable[..., t.Any]]] = {
+        ("GET", "/health"): health,
+        ("GET", "/systeminfo"): systeminfo,
+        ("GET", "/users/current"): current,
+        ("POST", "/projects"): post_project,
+        ("HEAD", "/projects"): head_project,
+        ("GET", "/projects"): get_projects,
+        ("GET", "/projects/([^/]+)/_deletable"): deletable,
+        ("GET", "/projects/([^/]+)/summary"): summary,
+        ("GET", "/projects/([^/]+)"): get_project,
+        ("PUT", "/projects/([^/]+)"): put_project,
+        ("DELETE", "/projects/([^/]+)"): delete_project,
+        ("GET", "/quotas"): get_quotas,
+        ("GET", r"/quotas/(\d+)"): get_quota,
+        ("PUT", r"/quotas/(\d+)"): put_quota,
+        ("POST", "/users"): post_user,
+        ("GET", "/users"): get_users,
+        ("GET", "/users/search"): search_users,
+        ("GET", r"/users/(\d+)"): get_user,
+        ("PUT", r"/users/(\d+)"): put_user,
+        ("PUT", r"/users/(\d+)/sysadmin"): put_sysadmin,
+        ("DELETE", r"/users/(\d+)"): delete_user,
+        ("POST", "/projects/([^/]+)/members"): post_member,
+        ("GET", "/projects/([^/]+)/members"): get_members,
+        ("GET", r"/projects/([^/]+)/members/(\d+)"): get_member,
+        ("PUT", r"/projects/([^/]+)/members/(\d+)"): put_member,
+        ("DELETE", r"/projects/([^/]+)/members/(\d+)"): delete_member,
+        ("POST", "/robots"): post_robot,
+        ("GET", "/robots"): get_robots,
+        ("GET", r"/robots/(\d+)"): get_robot,
+        ("PUT", r"/robots/(\d+)"): put_robot,
+        ("PATCH", r"/robots/(\d+)"): patch_robot,
+        ("DELETE", r"/robots/(\d+)"): delete_robot,
+    }
+
+
+def _query(query: dict[str, str]) -> dict[str, str]:
+    """C(name=vision,Level=project) of the parameter q."""
+    return dict(part.split("=", 1) for part in query.get("q", "").split(",") if "=" in part)
+
+
+def _page(rows: list[t.Any], query: dict[str, str]) -> tuple[int, t.Any, dict[str, str]]:
+    size, page = int(query.get("page_size", 10)), int(query.get("page", 1))
+    if size > 100:
+        raise Refuse(422, "UNPROCESSABLE_ENTITY", "validation failure list:\npage_size in query should be less than or equal to 100")
+    headers = {"X-Total-Count": str(len(rows))}
+    if page * size < len(rows):
+        headers["Link"] = f'</api/v2.0/projects?page={page + 1}&page_size={size}>; rel="next"'
+    return 200, rows[(page - 1) * size : page * size], headers
+
+
+def serve(harbor: Harbor) -> http.server.ThreadingHTTPServer:
+    """On a free port of loopback, until its shutdown()."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def _do(self) -> None:
+            parts = urllib.parse.urlsplit(self.path)
+            path, query = parts.path[len("/api/v2.0") :], dict(urllib.parse.parse_qsl(parts.query))
+            raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            harbor.requests.append((self.command, path))
+            headers: dict[str, str] = {}
+            if harbor.fails:
+                status, text = harbor.fails.pop(0)
+                self._send(status, text, {})
+                return
+            try:
+                status, body, headers = harbor.answer(self.command, urllib.parse.unquote(path), query, json.loads(raw) if raw else None, self._who(path))
+                text = b"" if body is None else json.dumps(body).encode()
+            except Refuse as exc:
+                status, text = exc.status, json.dumps({"errors": [{"code": exc.code, "message": str(exc)}]}).encode()
+            self._send(status, text, headers)
+
+        def _send(self, status: int, text: bytes, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", **headers, "Content-Length": str(len(text))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(text)
+
+        def _who(self, path: str) -> str:
+            told = self.headers.get("Authorization", "")
+            if not told:
+                if path in ("/health", "/systeminfo"):
+                    return ""
+                raise Refuse(401, "UNAUTHORIZED", "unauthorized")
+            name, _colon, password = base64.b64decode(told.partition(" ")[2]).decode().partition(":")
+            if harbor.passwords.get(name) != password:
+                raise Refuse(401, "UNAUTHORIZED", "unauthorized")
+            return name
+
+        def log_message(self, format: str, *args: t.Any) -> None:  # noqa: A002 - its name in the base class
+            pass
+
+        do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _do
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server

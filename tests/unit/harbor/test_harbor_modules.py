@@ -1,0 +1,258 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules as Ansible runs them, against the server that answers as Harbor does: what a dry run says is what is then done, and no more is written."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import pathlib
+import stat
+import typing as t
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.gpulab.expansion.plugins.module_utils._harbor import client
+from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.model import size
+from harbor_server import Harbor
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+MODULES = "ansible_collections.gpulab.expansion.plugins.modules"
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class Ran(t.NamedTuple):
+    result: dict[str, t.Any]
+    wrote: list[tuple[str, str]]
+
+    @property
+    def said(self) -> str:
+        return str(self.result.get("msg", ""))
+
+
+@pytest.fixture
+def run(harbor: Harbor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., Ran]:
+    monkeypatch.setattr(client, "AGAIN", 0.0)
+
+    def module(name: str, *objects: dict[str, t.Any], check: bool = False, **access: t.Any) -> Ran:
+        args = {"url": harbor.url, "username": "admin", "password": "Harbor12345", "list": list(objects), "_ansible_check_mode": check, **access}
+        before = len(harbor.requests)
+        with patch_module_args(args), pytest.raises(SystemExit):
+            importlib.import_module(f"{MODULES}.{name}").main()
+        return Ran(json.loads(capsys.readouterr().out.strip().splitlines()[-1]), [each for each in harbor.requests[before:] if each[0] in WRITES])
+
+    return module
+
+
+@dataclasses.dataclass
+class Life:
+    """What becomes of one object: made, changed, changed by somebody else, removed."""
+
+    module: str
+    made: dict[str, t.Any]
+    changed: dict[str, t.Any]
+    confirm: str
+    drift: t.Callable[[Harbor], t.Any]
+
+
+def robot(harbor: Harbor) -> dict[str, t.Any]:
+    return next(each for each in harbor.robots.values() if each["name"] == "robot$ml+ci")
+
+
+CI = {"name": "ci", "project": "ml", "access": ["repository:pull", "repository:push"], "days": 30}
+LIVES = [
+    Life(
+        "harbor_project",
+        {"name": "vision", "public": False, "storage_limit": "50 GiB", "severity": "high"},
+        {"name": "vision", "public": True, "storage_limit": "100 GiB", "severity": "high"},
+        "vision",
+        lambda harbor: harbor._project("vision")["metadata"].update(public="maybe"),
+    ),
+    Life("harbor_project", {"name": "vision"}, {"name": "vision", "auto_scan": True}, "vision", lambda harbor: harbor._project("vision")["metadata"].clear()),
+    Life(
+        "harbor_project_member",
+        {"project": "ml", "username": "alice", "role": "developer"},
+        {"project": "ml", "username": "alice", "role": "maintainer"},
+        "ml/alice",
+        lambda harbor: next(each for each in harbor.members.values() if each["entity_name"] == "alice").update(role_id=9),
+    ),
+    Life("harbor_robot", CI, {**CI, "access": ["repository:pull"]}, "ml+ci", lambda harbor: robot(harbor).update(disable=True)),
+    Life("harbor_robot", CI, {**CI, "days": -1, "description": "for ever"}, "ml+ci", lambda harbor: robot(harbor)["permissions"][0]["access"].pop()),
+    Life(
+        "harbor_robot",
+        {"name": "fleet", "access": ["repository:pull"], "days": -1},
+        {"name": "fleet", "access": ["repository:pull"], "days": -1, "disabled": True},
+        "fleet",
+        lambda harbor: next(each for each in harbor.robots.values() if each["name"] == "robot$fleet").update(duration=7),
+    ),
+]
+
+
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: f"{life.module} {life.confirm}")
+def test_what_a_dry_run_says_is_what_is_then_done(harbor: Harbor, run: t.Callable[..., Ran], life: Life) -> None:
+    run_user(harbor)
+
+    def both(wanted: dict[str, t.Any], changes: bool) -> None:
+        dry = run(life.module, wanted, check=True)
+        assert not dry.wrote and not dry.result.get("failed"), dry
+        real = run(life.module, wanted)
+        assert not real.result.get("failed"), real
+        assert dry.result["gpulab_prediction"] == real.result["gpulab_prediction"]
+        assert (bool(dry.result["gpulab_prediction"]), dry.result["changed"], bool(real.wrote)) == (changes, changes, changes), (dry, real)
+
+    both(life.made, True)
+    both(life.made, False)
+    both(life.changed, True)
+    both(life.changed, False)
+    life.drift(harbor)
+    drifted = life.changed if life.changed.keys() - {"project", "username", "name"} else life.made
+    both(drifted, True)
+    both(drifted, False)
+    unconfirmed = run(life.module, {**life.made, "state": "absent"})
+    assert unconfirmed.result["failed"] and not unconfirmed.wrote and f"confirm is expected to be '{life.confirm}'" in unconfirmed.said
+    both({**life.made, "state": "absent", "confirm": life.confirm}, True)
+    both({**life.made, "state": "absent", "confirm": life.confirm}, False)
+
+
+def run_user(harbor: Harbor) -> None:
+    harbor.post_user(body={"username": "alice", "email": "a@lab.example", "password": "Passw0rd1"})
+
+
+def test_the_secret_of_a_robot_is_told_once_into_a_file_of_its_owner(harbor: Harbor, run: t.Callable[..., Ran], tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "ci.secret"
+    wanted = {**CI, "secret_file": str(path)}
+    assert run("harbor_robot", wanted, check=True).result["changed"] and not path.exists()
+    made = run("harbor_robot", wanted)
+    secret = harbor.passwords["robot$ml+ci"]
+    assert path.read_text(encoding="utf-8") == secret + "\n" and stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert secret not in json.dumps(made.result)
+    assert not run("harbor_robot", wanted).result["changed"]
+    path.unlink()
+    lost = run("harbor_robot", wanted)
+    assert lost.result["failed"] and not lost.wrote and "Harbor tells it once: put the file back, or set renew_secret" in lost.said
+    renewed = run("harbor_robot", {**wanted, "renew_secret": True})
+    assert [verb for verb, _path in renewed.wrote] == ["PATCH"]
+    assert path.read_text(encoding="utf-8") == harbor.passwords["robot$ml+ci"] + "\n" != secret + "\n"
+
+
+def test_all_are_looked_at_before_the_first_is_changed(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    half = run("harbor_project_member", {"project": "ml", "username": "admin", "role": "guest"}, {"project": "nope", "username": "admin"})
+    assert half.result["failed"] and not half.wrote and "project nope is expected to be there, but is not" in half.said
+
+
+def test_objects_beyond_a_hundred_are_found(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    for number in range(130):
+        harbor.post_robot(body={"name": f"r{number}", "level": "system", "duration": -1, "permissions": [{"kind": "project", "namespace": "*", "access": []}]})
+    last = {"name": "r129", "access": ["repository:pull"], "days": -1}
+    assert run("harbor_robot", last).result["gpulab_prediction"][0]["before"] == {"access": {"*": []}}
+
+
+BAD = [
+    ("harbor_project", {"name": "Vision"}, "a name of lower-case letters"),
+    ("harbor_project", {"name": "a" * 256}, "a name of lower-case letters"),
+    ("harbor_project", {"name": "vision", "storage_limit": "50 GB"}, "storage_limit is expected as 500 GiB"),
+    ("harbor_project", {"name": "vision", "storage_limit": "0"}, "storage_limit is expected as 500 GiB"),
+    ("harbor_project", {"name": "vision", "storage_limit": "-1 GiB"}, "storage_limit is expected as 500 GiB"),
+    ("harbor_project", {"name": "vision", "severity": "awful"}, "value of severity must be one of"),
+    ("harbor_project", {"name": "vision", "public": "maybe"}, "is not a valid boolean"),
+    ("harbor_project", {"name": "vision", "pubic": True}, "Unsupported parameters"),
+    ("harbor_project", {"name": "ml", "state": "absent", "confirm": "ml"}, "is expected to be empty before it is removed, but has 1 repositories"),
+    ("harbor_project", {"name": "ml", "state": "absent", "confirm": "vision"}, "confirm is expected to be 'ml' for that, but is 'vision'"),
+    ("harbor_project_member", {"project": "nope", "username": "admin"}, "project nope is expected to be there"),
+    ("harbor_project_member", {"project": "ml", "username": "ghost"}, "answers 404 (user ghost is not found)"),
+    ("harbor_project_member", {"project": "ml", "username": "admin", "role": "king"}, "value of role must be one of"),
+    ("harbor_robot", {**CI, "name": "Bad Name"}, "a name of lower-case letters"),
+    ("harbor_robot", {**CI, "days": 0}, "days of 1 or more are expected, or -1 for ever, but 0 is asked for"),
+    ("harbor_robot", {**CI, "access": []}, "access is expected, as repository:pull, but none is given"),
+    ("harbor_robot", {**CI, "access": ["pull"]}, "access is expected as repository:pull, but one is 'pull'"),
+    ("harbor_robot", {**CI, "project": "nope"}, "project nope is expected to be there"),
+    ("harbor_robot", {**CI, "secret_file": "/nope/ci"}, "the directory of secret_file /nope/ci is expected, but is not there"),
+]
+
+
+@pytest.mark.parametrize(("module", "wanted", "said"), BAD)
+@pytest.mark.parametrize("check", [True, False])
+def test_bad_input_is_one_sentence_and_nothing_is_done(run: t.Callable[..., Ran], module: str, wanted: dict[str, t.Any], said: str, check: bool) -> None:
+    if check and "answers 404" in said:
+        pytest.skip("that Harbor does not know a user is known when it is told")
+    if check and "to be empty" in said:
+        pytest.skip("the dry run of a removal is looked at below")
+    ran = run(module, wanted, check=check)
+    assert ran.result["failed"] and said in ran.said and "\n" not in ran.said, ran
+    assert not [each for each in ran.wrote if "answers 404" not in said]
+
+
+def test_a_quota_below_what_is_used_is_refused_before_anything_is_written(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    harbor.quotas[2]["used"]["storage"] = 5 << 30
+    ran = run("harbor_project", {"name": "ml", "storage_limit": "4 GiB", "public": True})
+    assert ran.result["failed"] and not ran.wrote and "of at least what it has (5368709120 bytes) is expected, but 4294967296 is asked for" in ran.said
+
+
+FAULTS = [
+    ([(401, b'{"errors": [{"code": "UNAUTHORIZED", "message": "unauthorized"}]}')], "refuses with 401 (unauthorized): correct that one's password"),
+    ([(403, b'{"errors": [{"code": "FORBIDDEN", "message": "forbidden"}]}')], "refuses with 403 (forbidden): correct what that one may do"),
+    ([(200, b'{"project_id": 7, "na')], "with JSON, but what came is none"),
+    ([(200, b"<html>welcome</html>")], "with JSON, but what came is none"),
+    ([(500, b""), (500, b"oops")], "answers 500 (oops): see the logs of harbor-core"),
+    ([(502, b""), (503, b"")], "answers 503: see the logs"),
+]
+
+
+@pytest.mark.parametrize(("answers", "said"), FAULTS)
+def test_a_server_that_is_ill_is_one_sentence(harbor: Harbor, run: t.Callable[..., Ran], answers: list[tuple[int, bytes]], said: str) -> None:
+    harbor.fails = list(answers)
+    ran = run("harbor_project", {"name": "vision"})
+    assert ran.result["failed"] and not ran.wrote and said in ran.said, ran.said
+    assert len(harbor.projects) == 2
+
+
+def test_a_question_that_failed_once_is_asked_again_and_an_order_is_not(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    harbor.fails = [(500, b"")]
+    assert run("harbor_project", {"name": "vision"}).result["changed"]
+    harbor.fails = [(404, b""), (500, b"lost")]
+    order = run("harbor_project", {"name": "speech"})
+    assert order.result["failed"] and len(order.wrote) == 1 and "answers 500 (lost)" in order.said
+
+
+def test_nobody_there_is_one_sentence(run: t.Callable[..., Ran]) -> None:
+    ran = run("harbor_project", {"name": "vision"}, url="http://127.0.0.1:9")
+    assert ran.result["failed"] and "http://127.0.0.1:9 is expected to answer, but does not" in ran.said
+
+
+def test_what_harbor_took_and_did_not_do_is_told(harbor: Harbor, run: t.Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("harbor_project", {"name": "vision"}).result["changed"]
+    monkeypatch.setitem(Harbor.routes, ("PUT", "/projects/([^/]+)"), lambda harbor, key, **_: (200, None, {}))
+    ran = run("harbor_project", {"name": "vision", "public": True})
+    assert ran.result["failed"] and "is expected to read back as it was written, but differs in public" in ran.said
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("-1", -1), (-1, -1), ("1 GiB", 1 << 30), ("2TiB", 2 << 40), (5, 5), ("0", None), ("1 GB", None), ("much", None), ("-1 GiB", None)]
+)
+def test_sizes(text: t.Any, number: int | None) -> None:
+    assert size(text) == number
+
+
+flags = st.fixed_dictionaries(
+    {},
+    optional={
+        "public": st.booleans(),
+        "auto_scan": st.booleans(),
+        "prevent_vul": st.booleans(),
+        "severity": st.sampled_from(["none", "low", "medium", "high", "critical"]),
+        "storage_limit": st.sampled_from(["-1", "1 GiB", "500 GiB", "2 TiB"]),
+    },
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(first=flags, second=flags)
+def test_a_second_run_never_changes_anything(run: t.Callable[..., Ran], first: dict[str, t.Any], second: dict[str, t.Any]) -> None:
+    for wanted in (first, second):
+        run("harbor_project", {"name": "any", **wanted})
+        again = run("harbor_project", {"name": "any", **wanted})
+        assert not again.result["changed"] and not again.wrote
