@@ -11,7 +11,7 @@ short_description: Read how OpenSearch or Elasticsearch is, and how fresh the lo
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
 description:
-  - Waits for an engine that is starting, then asks for its health, and with O(index) for the newest line of each host.
+  - Waits for an engine that is starting until it has all primary shards, then tells its health, and with O(index) the newest line of each host.
 extends_documentation_fragment:
   - gpulab.expansion.search
   - gpulab.expansion.attributes
@@ -119,8 +119,8 @@ def main() -> None:
         except SearchError:  # too few to agree on anything
             return {"status": "red", "number_of_nodes": 0}
 
-    def whole(health: dict[str, t.Any]) -> bool:
-        return health["number_of_nodes"] >= wanted["nodes"] and health["status"] == "green"
+    def well(health: dict[str, t.Any]) -> bool:
+        return health["number_of_nodes"] >= wanted["nodes"] and health["status"] in (["green"] if wanted["nodes"] else ["green", "yellow"])
 
     try:
         client.wait(wanted["wait_seconds"])

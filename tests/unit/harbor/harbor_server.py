@@ -51,13 +51,18 @@ class Harbor:
         self.url = ""
         self.passwords = {"admin": "Harbor12345"}
         self.requests: list[tuple[str, str]] = []
-        self.next = {"project": 1, "user": 3, "member": 1, "robot": 2, "label": 1}
+        self.next = {"project": 1, "user": 3, "member": 1, "robot": 2, "label": 1, "registry": 1, "retention": 1, "rule": 1}
         self.users: dict[int, Tree] = {1: {"user_id": 1, "username": "admin", "realname": "system admin", "sysadmin_flag": True, "comment": "admin user"}}
         self.projects: dict[int, Tree] = {}
         self.quotas: dict[int, Tree] = {}
         self.members: dict[int, Tree] = {}
         self.robots: dict[int, Tree] = {}
         self.labels: dict[int, Tree] = {}
+        self.registries: dict[int, Tree] = {}
+        self.retentions: dict[int, Tree] = {}
+        self.immutable: dict[int, Tree] = {}
+        self.gc: Tree | None = None
+        self.dead: set[str] = set()  # addresses at which no registry answers
         for name in ("library", "ml"):
             self._make_project({"project_name": name, "metadata": {"public": "true" if name == "library" else "false"}})
         self._project("ml")["repo_count"] = 1
@@ -336,6 +341,169 @@ class Harbor:
         del self.robots[int(key)]
         return 200, None, {}
 
+    # -- labels
+
+    def post_label(self, *, body: Tree, **_: t.Any) -> t.Any:
+        if body.get("scope") not in ("g", "p"):
+            raise bad("unsupported label scope")
+        number, project = self._spend("label"), body.get("project_id", 0)
+        if any((each["name"], each.get("project_id", 0)) == (body["name"], project) for each in self.labels.values()):
+            raise Refuse(409, "CONFLICT", f"label {body['name']} already exists")
+        told = {name: body[name] for name in ("name", "scope", "color", "description", "project_id") if body.get(name)}
+        self.labels[number] = {**told, "creation_time": now(), "id": number, "update_time": now()}
+        return 201, None, {"Location": f"/api/v2.0/labels/{number}"}
+
+    def get_labels(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        rows = [each for each in self.labels.values() if each["scope"] == query.get("scope", "g")]
+        rows = [each for each in rows if str(each.get("project_id", 0)) == query.get("project_id", "0") and query.get("name", "") in each["name"]]
+        return _page(rows, query)
+
+    def get_label(self, key: str, **_: t.Any) -> t.Any:
+        if int(key) not in self.labels:
+            raise missing(f"label {key}")
+        return 200, self.labels[int(key)], {}
+
+    def put_label(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        found = self.get_label(key)[1]
+        for name in ("color", "description"):  # what is not told is emptied
+            found.pop(name, None)
+            found.update({name: body[name]} if body.get(name) else {})
+        return 200, None, {}
+
+    def delete_label(self, key: str, **_: t.Any) -> t.Any:
+        self.get_label(key)
+        del self.labels[int(key)]
+        return 200, None, {}
+
+    # -- endpoints
+
+    def post_registry(self, *, body: Tree, **_: t.Any) -> t.Any:
+        if any(each["name"] == body["name"] for each in self.registries.values()):
+            raise Refuse(409, "CONFLICT", f"registry {body['name']} already exists")
+        if body["type"] not in ("docker-registry", "docker-hub", "harbor"):
+            raise Refuse(500, "UNKNOWN", "internal server error")
+        if body["url"] in self.dead:
+            raise bad("the registry is unhealthy")
+        number = self._spend("registry")
+        told = {name: body[name] for name in ("name", "type", "url", "insecure", "description") if body.get(name) not in (None, "")}
+        self.registries[number] = {"insecure": False, **told, "creation_time": now(), "id": number, "status": "healthy", "update_time": now()}
+        self.registries[number]["credential"] = dict(body.get("credential") or {})
+        return 201, None, {"Location": f"/api/v2.0/registries/{number}"}
+
+    @staticmethod
+    def _masked(found: Tree) -> Tree:
+        credential = {**found["credential"], **({"access_secret": "*****"} if found["credential"].get("access_secret") else {})}
+        return {**found, "credential": credential}
+
+    def get_registries(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        wanted = _query(query)
+        return _page([self._masked(each) for each in self.registries.values() if each["name"] == wanted.get("name", each["name"])], query)
+
+    def get_registry(self, key: str, **_: t.Any) -> t.Any:
+        if int(key) not in self.registries:
+            raise missing(f"registry {key}")
+        return 200, self._masked(self.registries[int(key)]), {}
+
+    def put_registry(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        self.get_registry(key)
+        found = self.registries[int(key)]
+        found.update({name: body[name] for name in ("name", "url", "insecure", "description") if name in body})
+        found["credential"].update({name: body[name] for name in ("access_key", "access_secret") if name in body})
+        return 200, None, {}
+
+    def delete_registry(self, key: str, **_: t.Any) -> t.Any:
+        self.get_registry(key)
+        if self.registries[int(key)].get("used"):
+            raise Refuse(412, "PRECONDITION", f"the registry {key} is referenced by replication policies, cannot delete it")
+        del self.registries[int(key)]
+        return 200, None, {}
+
+    def ping(self, **_: t.Any) -> t.Any:
+        return 200, None, {}
+
+    # -- which tags stay, and which cannot change
+
+    def post_retention(self, *, body: Tree, **_: t.Any) -> t.Any:
+        project = self._project(str(body["scope"]["ref"]))
+        if "retention_id" in project["metadata"]:
+            raise bad(f"bad request: project {project['project_id']} already has retention policy {project['metadata']['retention_id']}")
+        number = self._spend("retention")
+        self.retentions[number] = {"id": number}
+        self.put_retention(str(number), body=body)
+        project["metadata"]["retention_id"] = str(number)
+        return 201, None, {"Location": f"/api/v2.0/retentions/{number}"}
+
+    def get_retention(self, key: str, **_: t.Any) -> t.Any:
+        if int(key) not in self.retentions:
+            raise missing(f"retention {key}")
+        return 200, self.retentions[int(key)], {}
+
+    def put_retention(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        trigger = {"kind": body["trigger"]["kind"], "settings": dict(body["trigger"]["settings"])}
+        if trigger["settings"].get("cron"):
+            trigger["settings"]["next_scheduled_time"] = now()
+        self.retentions[int(key)].update(algorithm=body["algorithm"], rules=body["rules"], scope=body["scope"], trigger=trigger)
+        return 200, None, {}
+
+    def delete_retention(self, key: str, **_: t.Any) -> t.Any:
+        found = self.get_retention(key)[1]
+        del self.retentions[int(key)]
+        self._project(str(found["scope"]["ref"]))["metadata"].pop("retention_id")
+        return 200, None, {}
+
+    def post_immutable(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        project = self._project(key)["project_id"]
+        told = {name: body[name] for name in ("action", "template", "scope_selectors", "tag_selectors")}
+        if any(each["project"] == project and {name: each["rule"][name] for name in told} == told for each in self.immutable.values()):
+            raise Refuse(409, "CONFLICT", "immutable rule already exists")
+        number = self._spend("rule")
+        self.immutable[number] = {"project": project, "rule": {**told, "id": number, **({"disabled": True} if body.get("disabled") else {})}}
+        return 201, None, {"Location": f"/api/v2.0/projects/{project}/immutabletagrules/{number}"}
+
+    def get_immutable(self, key: str, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        project = self._project(key)["project_id"]
+        return _page([each["rule"] for each in self.immutable.values() if each["project"] == project], query)
+
+    def put_immutable(self, _key: str, number: str, *, body: Tree, **_: t.Any) -> t.Any:
+        rule = self.immutable[int(number)]["rule"]
+        rule.pop("disabled", None)
+        rule.update({"disabled": True} if body.get("disabled") else {})
+        return 200, None, {}
+
+    def delete_immutable(self, _key: str, number: str, **_: t.Any) -> t.Any:
+        del self.immutable[int(number)]
+        return 200, None, {}
+
+    # -- removal of what nobody names any more
+
+    def get_gc(self, **_: t.Any) -> t.Any:
+        return 200, self.gc, {}
+
+    def put_gc(self, *, body: Tree, **_: t.Any) -> t.Any:
+        schedule = body["schedule"]
+        if schedule["type"] == "None":
+            self.gc = None
+            return 200, None, {}
+        if len(schedule["cron"].split()) != 6:
+            fields = schedule["cron"].split()
+            raise bad(f"invalid cron string for scheduled gc: {schedule['cron']}, error: expected exactly 6 fields, found {len(fields)}: {fields}")
+        told = body.get("parameters", {})
+        parameters = {name: told.get(name, default) for name, default in (("delete_tag", False), ("delete_untagged", False), ("workers", 0))}
+        self.gc = {
+            "creation_time": now(),
+            "id": 6,
+            "job_kind": schedule["cron"],
+            "job_parameters": json.dumps(parameters, separators=(",", ":")),
+            "job_status": "Running",
+            "schedule": {"cron": schedule["cron"], "next_scheduled_time": now(), "type": schedule["type"]},
+            "update_time": now(),
+        }
+        return 200, None, {}
+
+    def post_gc(self, **more: t.Any) -> t.Any:
+        self.put_gc(**more)
+        return 201, None, {"Location": "/api/v2.0/system/gc/0"}
+
     # -- what it is
 
     def health(self, **_: t.Any) -> t.Any:
@@ -378,6 +546,28 @@ class Harbor:
         ("PUT", r"/robots/(\d+)"): put_robot,
         ("PATCH", r"/robots/(\d+)"): patch_robot,
         ("DELETE", r"/robots/(\d+)"): delete_robot,
+        ("POST", "/labels"): post_label,
+        ("GET", "/labels"): get_labels,
+        ("GET", r"/labels/(\d+)"): get_label,
+        ("PUT", r"/labels/(\d+)"): put_label,
+        ("DELETE", r"/labels/(\d+)"): delete_label,
+        ("POST", "/registries"): post_registry,
+        ("POST", "/registries/ping"): ping,
+        ("GET", "/registries"): get_registries,
+        ("GET", r"/registries/(\d+)"): get_registry,
+        ("PUT", r"/registries/(\d+)"): put_registry,
+        ("DELETE", r"/registries/(\d+)"): delete_registry,
+        ("POST", "/retentions"): post_retention,
+        ("GET", r"/retentions/(\d+)"): get_retention,
+        ("PUT", r"/retentions/(\d+)"): put_retention,
+        ("DELETE", r"/retentions/(\d+)"): delete_retention,
+        ("POST", "/projects/([^/]+)/immutabletagrules"): post_immutable,
+        ("GET", "/projects/([^/]+)/immutabletagrules"): get_immutable,
+        ("PUT", r"/projects/([^/]+)/immutabletagrules/(\d+)"): put_immutable,
+        ("DELETE", r"/projects/([^/]+)/immutabletagrules/(\d+)"): delete_immutable,
+        ("GET", "/system/gc/schedule"): get_gc,
+        ("POST", "/system/gc/schedule"): post_gc,
+        ("PUT", "/system/gc/schedule"): put_gc,
     }
 
 
