@@ -11,10 +11,12 @@ Only what was asked for is compared, because Harbor has a value for everything. 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import typing as t
 
+from .._plan.prediction import unknown
 from .client import Client, HarborError
 
 Tree = t.Dict[str, t.Any]
@@ -126,23 +128,26 @@ class Project(Kind):
         self.client.write("DELETE", f"/projects/{found['project_id']}")
 
 
-class Member(Kind):
+class InProject(Kind):
+    """What belongs to a project, or to all of them where that can be."""
+
+    def number(self, wanted: Tree) -> int:
+        found = self.client.get(f"/projects/{wanted['project']}")
+        if found is None or found["name"] != wanted["project"]:
+            raise HarborError(
+                f"{self.name} {self.key(wanted)}: project {wanted['project']} is expected to be there, but is not: make it first, or correct its name."
+            )
+        return int(found["project_id"])
+
+
+class Member(InProject):
     name = "harbor_project_member"
 
     def key(self, wanted: Tree) -> str:
         return f"{wanted['project']}/{wanted['username']}"
 
-    def _project(self, wanted: Tree) -> Tree:
-        found = self.client.get(f"/projects/{wanted['project']}")
-        if found is None or found["name"] != wanted["project"]:
-            raise HarborError(
-                f"member {self.key(wanted)}: project {wanted['project']} is expected to be there, but is not: make it first, or correct its name."
-            )
-        return t.cast("Tree", found)
-
     def found(self, wanted: Tree) -> Tree | None:
-        number = self._project(wanted)["project_id"]
-        rows = self.client.all(f"/projects/{number}/members", entityname=wanted["username"])
+        rows = self.client.all(f"/projects/{self.number(wanted)}/members", entityname=wanted["username"])
         return next((row for row in rows if row["entity_name"] == wanted["username"] and row["entity_type"] == "u"), None)
 
     def desired(self, wanted: Tree) -> Tree:
@@ -153,7 +158,7 @@ class Member(Kind):
 
     def create(self, wanted: Tree) -> t.Any:
         body = {"role_id": ROLES[wanted["role"]], "member_user": {"username": wanted["username"]}}
-        return self.client.write("POST", f"/projects/{self._project(wanted)['project_id']}/members", body)
+        return self.client.write("POST", f"/projects/{self.number(wanted)}/members", body)
 
     def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
         self.client.write("PUT", f"/projects/{found['project_id']}/members/{found['id']}", {"role_id": ROLES[wanted["role"]]})
@@ -162,7 +167,7 @@ class Member(Kind):
         self.client.write("DELETE", f"/projects/{found['project_id']}/members/{found['id']}")
 
 
-class Robot(Kind):
+class Robot(InProject):
     """Harbor names a robot of a project robot$PROJECT+NAME, and one of the system robot$NAME. Its secret is told once."""
 
     name = "harbor_robot"
@@ -186,12 +191,7 @@ class Robot(Kind):
 
     def found(self, wanted: Tree) -> Tree | None:
         if wanted.get("project"):
-            project = self.client.get(f"/projects/{wanted['project']}")
-            if project is None:
-                raise HarborError(
-                    f"robot {self.key(wanted)}: project {wanted['project']} is expected to be there, but is not: make it first, or correct its name."
-                )
-            rows = self.client.all("/robots", q=f"Level=project,ProjectID={project['project_id']}")
+            rows = self.client.all("/robots", q=f"Level=project,ProjectID={self.number(wanted)}")
         else:
             rows = self.client.all("/robots", q="Level=system")
         # the prefix can be configured, what comes after it cannot
@@ -250,7 +250,268 @@ class Robot(Kind):
         self.client.write("DELETE", f"/robots/{found['id']}")
 
 
-KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Project, Member, Robot)}
+class Endpoint(Kind):
+    """Another registry. Harbor tells its secret only as stars, so that one cannot be compared."""
+
+    name = "harbor_registry_endpoint"
+
+    def problem(self, wanted: Tree) -> str:
+        if wanted["state"] == "present" and not re.match(r"https?://[^/\s]+", wanted["endpoint"] or ""):
+            return f"endpoint {wanted['name']}: an address as https://registry.example is expected, but it is {wanted['endpoint']!r}: correct endpoint."
+        if wanted["access_key"] and not wanted.get("access_secret"):
+            return f"endpoint {wanted['name']}: access_secret is expected beside access_key, but is not given: give both, or none."
+        return ""
+
+    def found(self, wanted: Tree) -> Tree | None:
+        rows = self.client.all("/registries", q=f"name={wanted['name']}")
+        return next((row for row in rows if row["name"] == wanted["name"]), None)
+
+    def desired(self, wanted: Tree) -> Tree:
+        told = {"type": wanted["type"], "endpoint": wanted["endpoint"], "insecure": wanted["insecure"], "description": wanted["description"]}
+        return {**told, "access_key": wanted["access_key"], **({"access_secret": unknown("secret")} if wanted["renew_secret"] else {})}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        if found["type"] != wanted["type"]:
+            raise HarborError(
+                f"endpoint {wanted['name']} is expected to be of type {wanted['type']}, but is {found['type']}, and Harbor changes none: "
+                "give the new one another name."
+            )
+        told = {"type": found["type"], "endpoint": found["url"], "insecure": found["insecure"], "description": found.get("description", "")}
+        return {**told, "access_key": (found.get("credential") or {}).get("access_key", "")}
+
+    def create(self, wanted: Tree) -> t.Any:
+        body = {"name": wanted["name"], "type": wanted["type"], "url": wanted["endpoint"], "insecure": wanted["insecure"], "description": wanted["description"]}
+        secret = {"type": "basic", "access_key": wanted["access_key"], "access_secret": wanted["access_secret"]} if wanted["access_key"] else None
+        return self.client.write("POST", "/registries", {**body, **({"credential": secret} if secret else {})})
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        names = {"endpoint": "url", "insecure": "insecure", "description": "description", "access_key": "access_key"}
+        body = {there: wanted[here] for here, there in names.items() if here in differing}
+        if wanted["access_key"] and differing & {"access_key", "access_secret"}:
+            body.update(credential_type="basic", access_key=wanted["access_key"], access_secret=wanted["access_secret"])
+        self.client.write("PUT", f"/registries/{found['id']}", body)
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("DELETE", f"/registries/{found['id']}")
+
+
+class Label(InProject):
+    name = "harbor_label"
+
+    def key(self, wanted: Tree) -> str:
+        return f"{wanted['project']}/{wanted['name']}" if wanted.get("project") else str(wanted["name"])
+
+    def problem(self, wanted: Tree) -> str:
+        if wanted["color"] and not re.fullmatch(r"#[0-9A-Fa-f]{6}", wanted["color"]):
+            return f"label {self.key(wanted)}: a color as #0065AB is expected, but it is {wanted['color']!r}: correct it."
+        return ""
+
+    def _where(self, wanted: Tree) -> Tree:
+        return {"scope": "p", "project_id": self.number(wanted)} if wanted.get("project") else {"scope": "g"}
+
+    def found(self, wanted: Tree) -> Tree | None:
+        rows = self.client.all("/labels", name=wanted["name"], **self._where(wanted))
+        return next((row for row in rows if row["name"] == wanted["name"]), None)
+
+    def desired(self, wanted: Tree) -> Tree:
+        return {"color": wanted["color"], "description": wanted["description"]}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        return {"color": found.get("color", ""), "description": found.get("description", "")}
+
+    def create(self, wanted: Tree) -> t.Any:
+        return self.client.write("POST", "/labels", {"name": wanted["name"], **self._where(wanted), **self.desired(wanted)})
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        where = {name: found[name] for name in ("scope", "project_id") if name in found}
+        self.client.write("PUT", f"/labels/{found['id']}", {"name": wanted["name"], **where, **self.desired(wanted)})
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("DELETE", f"/labels/{found['id']}")
+
+
+class Retention(InProject):
+    """Which tags of a project stay; what no rule keeps is removed."""
+
+    name = "harbor_retention"
+
+    def key(self, wanted: Tree) -> str:
+        return str(wanted["project"])
+
+    def problem(self, wanted: Tree) -> str:
+        if wanted["state"] == "absent":
+            return ""
+        if not wanted["rules"]:
+            return f"retention of {wanted['project']}: a rule is expected, but none is given, by which nothing would stay: say what shall, or state: absent."
+        short = [rule for rule in wanted["rules"] if rule["keep"] != "always" and rule["number"] < 1]
+        if short:
+            return f"retention of {wanted['project']}: a number of 1 or more is expected in each rule, but one has {short[0]['number']}: correct it."
+        return _cron(f"retention of {wanted['project']}", wanted["cron"])
+
+    def found(self, wanted: Tree) -> Tree | None:
+        number = self.client.get(f"/projects/{self.number(wanted)}")["metadata"].get("retention_id")
+        return t.cast("Tree | None", self.client.get(f"/retentions/{number}")) if number else None
+
+    def desired(self, wanted: Tree) -> Tree:
+        rules = [{"keep": rule["keep"], "number": rule["number"] if rule["keep"] != "always" else 0, **_of(rule)} for rule in wanted["rules"]]
+        return {"cron": wanted["cron"], "rules": sorted(rules, key=str)}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        rules = []
+        for rule in found["rules"]:
+            keep = next((name for name, (template, _parameter) in KEEPS.items() if template == rule["template"]), rule["template"])
+            tags, repositories = rule["tag_selectors"][0], rule["scope_selectors"]["repository"][0]
+            untagged = '"untagged":true' in str(tags.get("extras", "")).replace(" ", "")
+            number = next(iter((rule.get("params") or {}).values()), 0)
+            rules.append({"keep": keep, "number": int(number), "repositories": _pattern(repositories), "tags": _pattern(tags), "untagged": untagged})
+            if rule.get("disabled"):
+                rules[-1]["disabled"] = True
+        return {"cron": found["trigger"]["settings"].get("cron", ""), "rules": sorted(rules, key=str)}
+
+    def _body(self, wanted: Tree, number: int) -> Tree:
+        rules = []
+        for rule in wanted["rules"]:
+            template, parameter = KEEPS[rule["keep"]]
+            tags = {"kind": "doublestar", "decoration": "matches", "pattern": rule["tags"], "extras": json.dumps({"untagged": rule["untagged"]})}
+            rules.append(
+                {
+                    "action": "retain",
+                    "template": template,
+                    "params": {parameter: rule["number"]} if parameter else {},
+                    "tag_selectors": [tags],
+                    "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": rule["repositories"]}]},
+                }
+            )
+        trigger = {"kind": "Schedule", "settings": {"cron": wanted["cron"]}, "references": {}}
+        return {"algorithm": "or", "scope": {"level": "project", "ref": number}, "trigger": trigger, "rules": rules}
+
+    def create(self, wanted: Tree) -> t.Any:
+        return self.client.write("POST", "/retentions", self._body(wanted, self.number(wanted)))
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        self.client.write("PUT", f"/retentions/{found['id']}", self._body(wanted, found["scope"]["ref"]))
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("DELETE", f"/retentions/{found['id']}")
+
+
+class Immutability(InProject):
+    """Tags of a project that nobody can overwrite or remove."""
+
+    name = "harbor_tag_immutability"
+
+    def key(self, wanted: Tree) -> str:
+        return f"{wanted['project']}/{wanted['repositories']}:{wanted['tags']}"
+
+    def found(self, wanted: Tree) -> Tree | None:
+        number = self.number(wanted)
+        rows = self.client.all(f"/projects/{number}/immutabletagrules")
+        asked = (wanted["repositories"], wanted["tags"])
+        found = next((r for r in rows if (_pattern(r["scope_selectors"]["repository"][0]), _pattern(r["tag_selectors"][0])) == asked), None)
+        return {**found, "project_id": number} if found else None
+
+    def desired(self, wanted: Tree) -> Tree:
+        return {"disabled": wanted["disabled"]}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        return {"disabled": found.get("disabled", False)}
+
+    def _body(self, wanted: Tree) -> Tree:
+        return {
+            "action": "immutable",
+            "template": "immutable_template",
+            "disabled": wanted["disabled"],
+            "scope_selectors": {"repository": [{"kind": "doublestar", "decoration": "repoMatches", "pattern": wanted["repositories"]}]},
+            "tag_selectors": [{"kind": "doublestar", "decoration": "matches", "pattern": wanted["tags"]}],
+        }
+
+    def create(self, wanted: Tree) -> t.Any:
+        return self.client.write("POST", f"/projects/{self.number(wanted)}/immutabletagrules", self._body(wanted))
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        self.client.write("PUT", f"/projects/{found['project_id']}/immutabletagrules/{found['id']}", {**self._body(wanted), "id": found["id"]})
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("DELETE", f"/projects/{found['project_id']}/immutabletagrules/{found['id']}")
+
+
+class Collection(Kind):
+    """When layers go that no image has any more. Harbor keeps one schedule, and takes a second one for a change of it."""
+
+    name = "harbor_gc_schedule"
+    _path = "/system/gc/schedule"
+
+    def key(self, wanted: Tree) -> str:
+        return "gc"
+
+    def problem(self, wanted: Tree) -> str:
+        return "" if wanted["state"] == "absent" else _cron("the schedule of garbage collection", wanted["cron"])
+
+    def found(self, wanted: Tree) -> Tree | None:
+        found = self.client.get(self._path)
+        return t.cast("Tree", found) if found and (found.get("schedule") or {}).get("type") not in (None, "None") else None
+
+    def desired(self, wanted: Tree) -> Tree:
+        return {name: wanted[name] for name in ("cron", "delete_untagged", "workers")}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        told = json.loads(found.get("job_parameters") or "{}")
+        return {"cron": found["schedule"]["cron"], "delete_untagged": told.get("delete_untagged", False), "workers": told.get("workers", 1)}
+
+    def create(self, wanted: Tree) -> t.Any:
+        parameters = {"delete_untagged": wanted["delete_untagged"], "workers": wanted["workers"], "dry_run": False}
+        return self.client.write("PUT", self._path, {"schedule": {"type": "Custom", "cron": wanted["cron"]}, "parameters": parameters})
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        self.create(wanted)
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("PUT", self._path, {"schedule": {"type": "None", "cron": ""}})
+
+
+# What a rule of retention keeps, and how Harbor calls it and its number.
+KEEPS: dict[str, tuple[str, str]] = {
+    "latest_pushed": ("latestPushedK", "latestPushedK"),
+    "latest_pulled": ("latestPulledN", "latestPulledN"),
+    "days_since_push": ("nDaysSinceLastPush", "nDaysSinceLastPush"),
+    "days_since_pull": ("nDaysSinceLastPull", "nDaysSinceLastPull"),
+    "always": ("always", ""),
+}
+TYPES = (
+    "docker-registry",
+    "docker-hub",
+    "harbor",
+    "ali-acr",
+    "aws-ecr",
+    "azure-acr",
+    "dtr",
+    "github-ghcr",
+    "gitlab",
+    "google-gcr",
+    "huawei-SWR",
+    "jfrog-artifactory",
+    "quay",
+    "tencent-tcr",
+    "volcengine-cr",
+)
+KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Project, Member, Robot, Endpoint, Label, Retention, Immutability, Collection)}
+
+
+def _of(rule: Tree) -> Tree:
+    return {name: rule[name] for name in ("repositories", "tags", "untagged")}
+
+
+def _pattern(selector: Tree) -> str:
+    """A pattern of what does not match is told with a !, so that it differs from what it is taken for."""
+    return ("!" if "xclude" in selector["decoration"] else "") + str(selector["pattern"])
+
+
+def _cron(what: str, text: str) -> str:
+    """The sentence for what is none of Harbor's schedules, whose first field are seconds."""
+    fields = text.split()
+    if len(fields) == 6 and all(re.fullmatch(r"[\d*/,?A-Z-]+", field) for field in fields):
+        return ""
+    return f"{what}: a cron of six fields is expected, seconds first, as 0 0 3 * * *, but it is {text!r}: correct it."
 
 
 def size(text: t.Any) -> int | None:

@@ -39,7 +39,8 @@ def run(harbor: Harbor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.setattr(client, "AGAIN", 0.0)
 
     def module(name: str, *objects: dict[str, t.Any], check: bool = False, **access: t.Any) -> Ran:
-        args = {"url": harbor.url, "username": "admin", "password": "Harbor12345", "list": list(objects), "_ansible_check_mode": check, **access}
+        args = {"url": harbor.url, "username": "admin", "password": "Harbor12345", "_ansible_check_mode": check, **access}
+        args.update({"list": list(objects)} if objects else {})
         before = len(harbor.requests)
         with patch_module_args(args), pytest.raises(SystemExit):
             importlib.import_module(f"{MODULES}.{name}").main()
@@ -63,6 +64,8 @@ def robot(harbor: Harbor) -> dict[str, t.Any]:
     return next(each for each in harbor.robots.values() if each["name"] == "robot$ml+ci")
 
 
+HUB = {"name": "hub", "endpoint": "http://127.0.0.1:25000", "insecure": True, "access_key": "lab", "access_secret": "regpass"}
+TEN = {"project": "ml", "rules": [{"keep": "latest_pushed", "number": 10}, {"keep": "always", "tags": "release-*"}]}
 CI = {"name": "ci", "project": "ml", "access": ["repository:pull", "repository:push"], "days": 30}
 LIVES = [
     Life(
@@ -89,6 +92,44 @@ LIVES = [
         "fleet",
         lambda harbor: next(each for each in harbor.robots.values() if each["name"] == "robot$fleet").update(duration=7),
     ),
+    Life("harbor_registry_endpoint", HUB, {**HUB, "description": "the hub"}, "hub", lambda harbor: harbor.registries[1].update(url="http://other")),
+    Life("harbor_registry_endpoint", HUB, {**HUB, "access_key": "lab2"}, "hub", lambda harbor: harbor.registries[1]["credential"].update(access_key="x")),
+    Life(
+        "harbor_label",
+        {"name": "cuda-12.4", "color": "#0065AB", "description": "CUDA"},
+        {"name": "cuda-12.4", "color": "#0065AB", "description": "CUDA 12.4"},
+        "cuda-12.4",
+        lambda harbor: harbor.labels[1].pop("color"),
+    ),
+    Life(
+        "harbor_label",
+        {"name": "sm_89", "project": "ml"},
+        {"name": "sm_89", "project": "ml", "color": "#FFFFFF"},
+        "ml/sm_89",
+        lambda h: h.labels[1].clear() or h.labels[1].update(name="sm_89", scope="p", project_id=2, id=1),
+    ),
+    Life("harbor_retention", TEN, {**TEN, "cron": "0 30 4 * * 0"}, "ml", lambda harbor: harbor.retentions[1]["rules"].pop()),
+    Life(
+        "harbor_retention",
+        TEN,
+        {"project": "ml", "rules": [{"keep": "days_since_pull", "number": 90, "repositories": "train/**", "untagged": False}]},
+        "ml",
+        lambda harbor: harbor.retentions[1]["rules"][0].update(template="nope"),
+    ),
+    Life(
+        "harbor_tag_immutability",
+        {"project": "ml", "tags": "release-*"},
+        {"project": "ml", "tags": "release-*", "disabled": True},
+        "ml/**:release-*",
+        lambda harbor: harbor.immutable[1]["rule"].pop("disabled"),
+    ),
+    Life(
+        "harbor_gc_schedule",
+        {},
+        {"cron": "0 30 1 * * 0", "delete_untagged": False},
+        "gc",
+        lambda harbor: harbor.gc.update(job_parameters="{}", schedule={"cron": "0 0 0 * * *", "type": "Daily"}),
+    ),
 ]
 
 
@@ -109,9 +150,8 @@ def test_what_a_dry_run_says_is_what_is_then_done(harbor: Harbor, run: t.Callabl
     both(life.changed, True)
     both(life.changed, False)
     life.drift(harbor)
-    drifted = life.changed if life.changed.keys() - {"project", "username", "name"} else life.made
-    both(drifted, True)
-    both(drifted, False)
+    both(life.changed, True)
+    both(life.changed, False)
     unconfirmed = run(life.module, {**life.made, "state": "absent"})
     assert unconfirmed.result["failed"] and not unconfirmed.wrote and f"confirm is expected to be '{life.confirm}'" in unconfirmed.said
     both({**life.made, "state": "absent", "confirm": life.confirm}, True)
@@ -151,7 +191,27 @@ def test_objects_beyond_a_hundred_are_found(harbor: Harbor, run: t.Callable[...,
     assert run("harbor_robot", last).result["gpulab_prediction"][0]["before"] == {"access": {"*": []}}
 
 
+def test_a_secret_that_nobody_can_read_is_written_when_asked(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    assert run("harbor_registry_endpoint", HUB).result["changed"] and harbor.registries[1]["credential"]["access_secret"] == "regpass"
+    new = {**HUB, "access_secret": "another"}
+    assert not run("harbor_registry_endpoint", new).result["changed"], "that it differs cannot be seen"
+    told = run("harbor_registry_endpoint", {**new, "renew_secret": True})
+    assert told.result["changed"] and harbor.registries[1]["credential"]["access_secret"] == "another" and "another" not in json.dumps(told.result)
+    assert told.result["gpulab_prediction"][0]["after"] == {"access_secret": {"__unknown__": "secret"}}
+
+
 BAD = [
+    ("harbor_registry_endpoint", {**HUB, "endpoint": "hub"}, "an address as https://registry.example is expected, but it is 'hub'"),
+    ("harbor_registry_endpoint", {"name": "hub", "endpoint": "http://x", "access_key": "lab"}, "access_secret is expected beside access_key"),
+    ("harbor_registry_endpoint", {**HUB, "type": "nope"}, "value of type must be one of"),
+    ("harbor_label", {"name": "x", "color": "blue"}, "a color as #0065AB is expected, but it is 'blue'"),
+    ("harbor_label", {"name": "x", "project": "nope"}, "project nope is expected to be there"),
+    ("harbor_retention", {"project": "ml"}, "a rule is expected, but none is given, by which nothing would stay"),
+    ("harbor_retention", {"project": "ml", "rules": [{"keep": "latest_pushed"}]}, "a number of 1 or more is expected in each rule, but one has 0"),
+    ("harbor_retention", {**TEN, "cron": "0 3 * * *"}, "a cron of six fields is expected, seconds first, as 0 0 3 * * *, but it is '0 3 * * *'"),
+    ("harbor_retention", {"project": "ml", "rules": [{"keep": "some"}]}, "value of keep must be one of"),
+    ("harbor_tag_immutability", {"project": "nope", "tags": "v*"}, "project nope is expected to be there"),
+    ("harbor_gc_schedule", {"cron": "daily"}, "a cron of six fields is expected"),
     ("harbor_project", {"name": "Vision"}, "a name of lower-case letters"),
     ("harbor_project", {"name": "a" * 256}, "a name of lower-case letters"),
     ("harbor_project", {"name": "vision", "storage_limit": "50 GB"}, "storage_limit is expected as 500 GiB"),
@@ -216,6 +276,32 @@ def test_a_question_that_failed_once_is_asked_again_and_an_order_is_not(harbor: 
     harbor.fails = [(404, b""), (500, b"lost")]
     order = run("harbor_project", {"name": "speech"})
     assert order.result["failed"] and len(order.wrote) == 1 and "answers 500 (lost)" in order.said
+
+
+def test_an_endpoint_that_is_dead_or_of_another_kind_or_in_use_is_told(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    harbor.dead = {"http://127.0.0.1:1"}
+    dead = run("harbor_registry_endpoint", {**HUB, "endpoint": "http://127.0.0.1:1"})
+    assert "answers 400 (the registry is unhealthy)" in dead.said and not harbor.registries
+    assert run("harbor_registry_endpoint", HUB).result["changed"]
+    other = run("harbor_registry_endpoint", {**HUB, "type": "harbor"})
+    assert not other.wrote and "is expected to be of type harbor, but is docker-registry, and Harbor changes none" in other.said
+    harbor.registries[1]["used"] = True
+    used = run("harbor_registry_endpoint", {**HUB, "state": "absent", "confirm": "hub"})
+    assert "answers 412 (the registry 1 is referenced by replication policies, cannot delete it)" in used.said
+
+
+def test_how_it_is(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    run("harbor_project", {"name": "vision", "storage_limit": "100 GiB"})
+    harbor.quotas[3]["used"]["storage"] = 75 << 30
+    run("harbor_robot", CI, {"name": "fleet", "access": ["repository:pull"], "days": -1})
+    told = run("harbor_info").result
+    vision = next(row for row in told["projects"] if row["name"] == "vision")
+    assert (vision["used_ratio"], vision["limit_bytes"], vision["public"]) == (0.75, 100 << 30, False)
+    assert next(row for row in told["projects"] if row["name"] == "ml")["limit_bytes"] is None
+    assert (told["version"], told["status"], told["unhealthy"], told["gc_cron"]) == ("v2.16.0", "healthy", [], "")
+    assert {row["name"]: row["days_left"] and round(row["days_left"]) for row in told["robots"]} == {"robot$ml+ci": 30, "robot$fleet": None}
+    run("harbor_gc_schedule", {"cron": "0 0 2 * * *"})
+    assert run("harbor_info").result["gc_cron"] == "0 0 2 * * *"
 
 
 def test_nobody_there_is_one_sentence(run: t.Callable[..., Ran]) -> None:

@@ -1,0 +1,87 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: harbor_tag_immutability
+short_description: Keep tags of Harbor that nobody can change
+version_added: 0.1.0
+author: The gpulab.expansion authors (@gpulab)
+description:
+  - Looks at all objects first, changes only what differs from what was asked for, and reads it back, because Harbor takes much without doing it.
+extends_documentation_fragment:
+  - gpulab.expansion.harbor
+  - gpulab.expansion.attributes
+  - gpulab.expansion.attributes.predicting
+options:
+  list:
+    description: The objects.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      project:
+        description: Name of the project.
+        type: str
+        required: true
+      repositories:
+        description: Which repositories, with C(**).
+        type: str
+        default: "**"
+      tags:
+        description: Which tags, with C(**).
+        type: str
+        required: true
+      disabled:
+        description: Whether the rule rests.
+        type: bool
+        default: false
+      state:
+        description: Whether it shall be there.
+        type: str
+        choices: [present, absent]
+        default: present
+      confirm:
+        description: C(project/repositories:tags), repeated, when it shall be removed.
+        type: str
+        default: ""
+"""
+
+EXAMPLES = r"""
+- name: A release stays what it was
+  gpulab.expansion.harbor_tag_immutability:
+    url: https://registry.lab.example
+    username: admin
+    password: "{{ harbor_admin_password }}"
+    list:
+      - {project: vision, tags: "release-*"}
+"""
+
+RETURN = r"""
+gpulab_prediction:
+  description: The objects that differ.
+  returned: always
+  type: list
+  elements: dict
+"""
+
+from ..module_utils._harbor.apply import module_of
+
+
+def main() -> None:
+    module_of(
+        "harbor_tag_immutability",
+        dict(
+            project=dict(type="str", required=True),
+            repositories=dict(type="str", default="**"),
+            tags=dict(type="str", required=True),
+            disabled=dict(type="bool", default=False),
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()
