@@ -72,6 +72,10 @@ class Client:
                 break
         return rows
 
+    def logs_in(self, username: str, password: str) -> bool:
+        """Whether that one has this password."""
+        return Client(dataclasses.replace(self._access, username=username, password=password))._once("GET", "/users/current", None, None).status == 200
+
     def write(self, method: str, path: str, body: t.Any = None) -> t.Any:
         """POST, PUT, PATCH or DELETE. It is asked once: what came to nothing may have been done, so the next run looks first."""
         return self._body(method, path, self._ask(method, path, body))

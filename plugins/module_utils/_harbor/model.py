@@ -11,6 +11,7 @@ Only what was asked for is compared, because Harbor has a value for everything. 
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -192,10 +193,9 @@ class Robot(InProject):
     def found(self, wanted: Tree) -> Tree | None:
         if wanted.get("project"):
             rows = self.client.all("/robots", q=f"Level=project,ProjectID={self.number(wanted)}")
-        else:
-            rows = self.client.all("/robots", q="Level=system")
-        # the prefix can be configured, what comes after it cannot
-        return next((row for row in rows if row["name"].endswith(self.key(wanted)) and re.fullmatch(r"\W*\w*\W+", row["name"][: -len(self.key(wanted))])), None)
+            return next((row for row in rows if row["name"].endswith(self.key(wanted))), None)
+        prefix = self.client.get("/configurations")["robot_name_prefix"]["value"]
+        return next((row for row in self.client.all("/robots", q="Level=system") if row["name"] == prefix + wanted["name"]), None)
 
     def desired(self, wanted: Tree) -> Tree:
         return {
@@ -469,6 +469,146 @@ class Collection(Kind):
         self.client.write("PUT", self._path, {"schedule": {"type": "None", "cron": ""}})
 
 
+class User(Kind):
+    """A password is told by nobody, but whether one can log in with it can be asked."""
+
+    name = "harbor_user"
+
+    def key(self, wanted: Tree) -> str:
+        return str(wanted["username"])
+
+    def problem(self, wanted: Tree) -> str:
+        if wanted["state"] == "absent":
+            return ""
+        if not wanted.get("email") or "@" not in wanted["email"]:
+            return f"user {wanted['username']}: an email is expected, but {wanted.get('email')!r} is none: correct it."
+        if not re.fullmatch(r"(?=.*[A-Z])(?=.*[a-z])(?=.*[0-9]).{8,128}", wanted.get("password") or ""):
+            return f"user {wanted['username']}: a password of 8 characters or more with A-Z, a-z and 0-9 is expected, but it is not: put one into a vault."
+        return ""
+
+    def found(self, wanted: Tree) -> Tree | None:
+        rows = self.client.all("/users", q=f"username={wanted['username']}")
+        found = next((row for row in rows if row["username"] == wanted["username"]), None)
+        return t.cast("Tree | None", self.client.get(f"/users/{found['user_id']}")) if found else None
+
+    def desired(self, wanted: Tree) -> Tree:
+        told = {name: wanted[name] for name in ("email", "realname", "comment", "sysadmin")}
+        return {**told, "password": unknown("secret")} if not self.client.logs_in(wanted["username"], wanted["password"]) else told
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        return {**{name: found.get(name, "") for name in ("email", "realname", "comment")}, "sysadmin": found["sysadmin_flag"]}
+
+    def create(self, wanted: Tree) -> t.Any:
+        made = self.client.write("POST", "/users", {name: wanted[name] for name in ("username", "email", "realname", "comment", "password")})
+        if wanted["sysadmin"]:
+            self.client.write("PUT", f"/users/{t.cast(Tree, self.found(wanted))['user_id']}/sysadmin", {"sysadmin_flag": True})
+        return made
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        if differing & {"email", "realname", "comment"}:
+            self.client.write("PUT", f"/users/{found['user_id']}", {name: wanted[name] for name in ("email", "realname", "comment")})
+        if "sysadmin" in differing:
+            self.client.write("PUT", f"/users/{found['user_id']}/sysadmin", {"sysadmin_flag": wanted["sysadmin"]})
+        if "password" in differing:
+            self.client.write("PUT", f"/users/{found['user_id']}/password", {"new_password": wanted["password"]})
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("DELETE", f"/users/{found['user_id']}")
+
+
+class Webhook(InProject):
+    name = "harbor_webhook"
+
+    def key(self, wanted: Tree) -> str:
+        return f"{wanted['project']}/{wanted['name']}"
+
+    def problem(self, wanted: Tree) -> str:
+        if wanted["state"] == "absent":
+            return ""
+        if not re.match(r"https?://[^/\s]+", wanted.get("address") or ""):
+            return f"webhook {self.key(wanted)}: an address as https://ci.example/hook is expected, but it is {wanted.get('address')!r}: correct it."
+        return "" if wanted["events"] else f"webhook {self.key(wanted)}: events are expected, but none is given: say of what it shall be told."
+
+    def found(self, wanted: Tree) -> Tree | None:
+        number = self.number(wanted)
+        rows = self.client.all(f"/projects/{number}/webhook/policies")
+        return next((row for row in rows if row["name"] == wanted["name"]), None)
+
+    def desired(self, wanted: Tree) -> Tree:
+        return {**{name: wanted[name] for name in ("address", "kind", "payload", "insecure", "enabled")}, "events": sorted(wanted["events"])}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        target = (found.get("targets") or [{}])[0]
+        told = {"address": target.get("address", ""), "kind": target.get("type", ""), "payload": target.get("payload_format", "Default")}
+        more = {"insecure": target.get("skip_cert_verify", False), "enabled": found.get("enabled", False), "events": sorted(found["event_types"])}
+        return {**told, **more}
+
+    def _body(self, wanted: Tree) -> Tree:
+        target = {"type": wanted["kind"], "address": wanted["address"], "skip_cert_verify": wanted["insecure"], "payload_format": wanted["payload"]}
+        return {"name": wanted["name"], "targets": [target], "event_types": wanted["events"], "enabled": wanted["enabled"]}
+
+    def create(self, wanted: Tree) -> t.Any:
+        return self.client.write("POST", f"/projects/{self.number(wanted)}/webhook/policies", self._body(wanted))
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        self.client.write("PUT", f"/projects/{found['project_id']}/webhook/policies/{found['id']}", {**self._body(wanted), "id": found["id"]})
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("DELETE", f"/projects/{found['project_id']}/webhook/policies/{found['id']}")
+
+
+class Setting(Kind):
+    """Harbor takes settings that it does not know without a word, so they are looked for."""
+
+    name = "harbor_configuration"
+
+    def problem(self, wanted: Tree) -> str:
+        return f"setting {wanted['name']} is expected to have a value, but Harbor removes no setting: give it one." if wanted["state"] == "absent" else ""
+
+    def found(self, wanted: Tree) -> Tree | None:
+        known = self.client.get("/configurations")
+        if wanted["secret"]:
+            return {"secret": True}
+        if "value" not in known.get(wanted["name"], {}):
+            near = difflib.get_close_matches(wanted["name"], known, 1)
+            raise HarborError(
+                f"setting {wanted['name']} is expected to be one of Harbor's, but is none{f' (is {near[0]} meant?)' if near else ''}: correct it."
+            )
+        return t.cast("Tree", known[wanted["name"]])
+
+    def _value(self, wanted: Tree, found: Tree) -> t.Any:
+        """What is wanted, in the type that Harbor has for it; Ansible often makes a text of a number."""
+        text = str(wanted["value"])
+        if isinstance(found["value"], bool):
+            if text.lower() in ("true", "yes", "false", "no"):
+                return text.lower() in ("true", "yes")
+        elif isinstance(found["value"], int):
+            if re.fullmatch(r"-?\d+", text):
+                return int(text)
+        else:
+            return text
+        kind = "true or false" if isinstance(found["value"], bool) else "a whole number"
+        raise HarborError(f"setting {wanted['name']} is expected to be {kind}, but is {wanted['value']!r}: correct it.")
+
+    def desired(self, wanted: Tree) -> Tree:
+        found = t.cast("Tree", self.found(wanted))
+        if wanted["secret"]:
+            return {"value": unknown("secret")}
+        value = self._value(wanted, found)
+        if value != found["value"] and not found.get("editable"):
+            raise HarborError(
+                f"setting {wanted['name']} is expected to be {value!r}, but is {found['value']!r}, and this Harbor does not let it be changed "
+                "(the way to log in, for example, is fixed once there are users): leave it, or begin with a new Harbor."
+            )
+        return {"value": value}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        return {"value": None if wanted["secret"] else found["value"]}
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        self.client.write("PUT", "/configurations", {wanted["name"]: wanted["value"] if wanted["secret"] else self._value(wanted, found)})
+
+
 # What a rule of retention keeps, and how Harbor calls it and its number.
 KEEPS: dict[str, tuple[str, str]] = {
     "latest_pushed": ("latestPushedK", "latestPushedK"),
@@ -494,7 +634,21 @@ TYPES = (
     "tencent-tcr",
     "volcengine-cr",
 )
-KINDS: dict[str, type[Kind]] = {kind.name: kind for kind in (Project, Member, Robot, Endpoint, Label, Retention, Immutability, Collection)}
+EVENTS = (
+    "PUSH_ARTIFACT",
+    "PULL_ARTIFACT",
+    "DELETE_ARTIFACT",
+    "QUOTA_EXCEED",
+    "QUOTA_WARNING",
+    "SCANNING_FAILED",
+    "SCANNING_STOPPED",
+    "SCANNING_COMPLETED",
+    "REPLICATION",
+    "TAG_RETENTION",
+)
+KINDS: dict[str, type[Kind]] = {
+    kind.name: kind for kind in (Project, Member, Robot, Endpoint, Label, Retention, Immutability, Collection, User, Webhook, Setting)
+}
 
 
 def _of(rule: Tree) -> Tree:

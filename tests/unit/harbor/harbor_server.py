@@ -51,7 +51,7 @@ class Harbor:
         self.url = ""
         self.passwords = {"admin": "Harbor12345"}
         self.requests: list[tuple[str, str]] = []
-        self.next = {"project": 1, "user": 3, "member": 1, "robot": 2, "label": 1, "registry": 1, "retention": 1, "rule": 1}
+        self.next = {"project": 1, "user": 3, "member": 1, "robot": 2, "label": 1, "registry": 1, "retention": 1, "rule": 1, "webhook": 1}
         self.users: dict[int, Tree] = {1: {"user_id": 1, "username": "admin", "realname": "system admin", "sysadmin_flag": True, "comment": "admin user"}}
         self.projects: dict[int, Tree] = {}
         self.quotas: dict[int, Tree] = {}
@@ -62,6 +62,21 @@ class Harbor:
         self.retentions: dict[int, Tree] = {}
         self.immutable: dict[int, Tree] = {}
         self.gc: Tree | None = None
+        self.webhooks: dict[int, Tree] = {}
+        # a few of the real one's settings
+        self.settings: Tree = {
+            "auth_mode": "db_auth",
+            "oidc_client_id": "",
+            "oidc_endpoint": "",
+            "oidc_verify_cert": True,
+            "project_creation_restriction": "everyone",
+            "read_only": False,
+            "robot_name_prefix": "robot$",
+            "robot_token_duration": 30,
+            "storage_per_project": -1,
+            "token_expiration": 30,
+        }
+        self.hidden: Tree = {}  # what it takes and never tells
         self.dead: set[str] = set()  # addresses at which no registry answers
         for name in ("library", "ml"):
             self._make_project({"project_name": name, "metadata": {"public": "true" if name == "library" else "false"}})
@@ -504,6 +519,61 @@ class Harbor:
         self.put_gc(**more)
         return 201, None, {"Location": "/api/v2.0/system/gc/0"}
 
+    # -- who is called, and settings
+
+    def post_webhook(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        project = self._project(key)["project_id"]
+        self._events(body)
+        if any((each["project_id"], each["name"]) == (project, body["name"]) for each in self.webhooks.values()):
+            raise Refuse(409, "CONFLICT", f"notification policy named {body['name']} already exists")
+        number = self._spend("webhook")
+        told = {name: body[name] for name in ("name", "targets", "event_types", "enabled")}
+        self.webhooks[number] = {**told, "creation_time": now(), "id": number, "project_id": project, "update_time": now()}
+        return 201, None, {"Location": f"/api/v2.0/projects/{project}/webhook/policies/{number}"}
+
+    @staticmethod
+    def _events(body: Tree) -> None:
+        known = ("PUSH_ARTIFACT", "PULL_ARTIFACT", "DELETE_ARTIFACT", "QUOTA_EXCEED", "QUOTA_WARNING", "SCANNING_FAILED", "SCANNING_STOPPED")
+        for event in body["event_types"]:
+            if event not in (*known, "SCANNING_COMPLETED", "REPLICATION", "TAG_RETENTION"):
+                raise bad(f"unsupported event type {event}")
+
+    def get_webhooks(self, key: str, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        project = self._project(key)["project_id"]
+        return _page([each for each in self.webhooks.values() if each["project_id"] == project], query)
+
+    def put_webhook(self, _key: str, number: str, *, body: Tree, **_: t.Any) -> t.Any:
+        self._events(body)
+        self.webhooks[int(number)].update({name: body[name] for name in ("name", "targets", "event_types", "enabled")})
+        return 200, None, {}
+
+    def delete_webhook(self, _key: str, number: str, **_: t.Any) -> t.Any:
+        del self.webhooks[int(number)]
+        return 200, None, {}
+
+    def get_settings(self, **_: t.Any) -> t.Any:
+        fixed = len(self.users) > 1  # with users the way to log in cannot change any more
+        told: Tree = {name: {"editable": name != "auth_mode" or not fixed, "value": value} for name, value in self.settings.items()}
+        return 200, {**told, "scan_all_policy": {}}, {}
+
+    def put_settings(self, *, body: Tree, **_: t.Any) -> t.Any:
+        for name, value in body.items():
+            if isinstance(self.settings.get(name), int) and not isinstance(value, int):
+                told = 'validation failure list:\nparsing configurations body from "" failed, because json: cannot unmarshal string into Go struct field'
+                raise Refuse(422, "UNPROCESSABLE_ENTITY", told)
+            if name == "auth_mode" and value != self.settings[name] and len(self.users) > 1:
+                raise bad("the auth mode cannot be modified as new users have been inserted into database")
+        self.settings.update({name: value for name, value in body.items() if name in self.settings})
+        self.hidden.update({name: value for name, value in body.items() if name.endswith(("_secret", "_password"))})
+        return 200, None, {}
+
+    def put_password(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        self.get_user(key)
+        if not _STRONG.fullmatch(body.get("new_password", "")):
+            raise bad("the password or secret must be 8-128, inclusively, characters long with at least 1 uppercase letter, 1 lowercase letter and 1 number")
+        self.passwords[self.users[int(key)]["username"]] = body["new_password"]
+        return 200, None, {}
+
     # -- what it is
 
     def health(self, **_: t.Any) -> t.Any:
@@ -565,6 +635,13 @@ class Harbor:
         ("GET", "/projects/([^/]+)/immutabletagrules"): get_immutable,
         ("PUT", r"/projects/([^/]+)/immutabletagrules/(\d+)"): put_immutable,
         ("DELETE", r"/projects/([^/]+)/immutabletagrules/(\d+)"): delete_immutable,
+        ("PUT", r"/users/(\d+)/password"): put_password,
+        ("POST", "/projects/([^/]+)/webhook/policies"): post_webhook,
+        ("GET", "/projects/([^/]+)/webhook/policies"): get_webhooks,
+        ("PUT", r"/projects/([^/]+)/webhook/policies/(\d+)"): put_webhook,
+        ("DELETE", r"/projects/([^/]+)/webhook/policies/(\d+)"): delete_webhook,
+        ("GET", "/configurations"): get_settings,
+        ("PUT", "/configurations"): put_settings,
         ("GET", "/system/gc/schedule"): get_gc,
         ("POST", "/system/gc/schedule"): post_gc,
         ("PUT", "/system/gc/schedule"): put_gc,

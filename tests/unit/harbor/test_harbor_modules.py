@@ -65,6 +65,8 @@ def robot(harbor: Harbor) -> dict[str, t.Any]:
 
 
 HUB = {"name": "hub", "endpoint": "http://127.0.0.1:25000", "insecure": True, "access_key": "lab", "access_secret": "regpass"}
+BOB = {"username": "bob", "email": "bob@lab.example", "realname": "Bob", "password": "Passw0rd2"}
+HOOK = {"project": "ml", "name": "ci", "address": "https://ci.example/hook", "events": ["PUSH_ARTIFACT", "DELETE_ARTIFACT"]}
 TEN = {"project": "ml", "rules": [{"keep": "latest_pushed", "number": 10}, {"keep": "always", "tags": "release-*"}]}
 CI = {"name": "ci", "project": "ml", "access": ["repository:pull", "repository:push"], "days": 30}
 LIVES = [
@@ -116,6 +118,9 @@ LIVES = [
         "ml",
         lambda harbor: harbor.retentions[1]["rules"][0].update(template="nope"),
     ),
+    Life("harbor_user", BOB, {**BOB, "comment": "of vision", "sysadmin": True}, "bob", lambda harbor: harbor.users[4].update(email="x@y")),
+    Life("harbor_user", BOB, {**BOB, "password": "Passw0rd3"}, "bob", lambda harbor: harbor.passwords.update(bob="stolen")),
+    Life("harbor_webhook", HOOK, {**HOOK, "enabled": False}, "ml/ci", lambda harbor: harbor.webhooks[1]["targets"][0].update(address="https://other")),
     Life(
         "harbor_tag_immutability",
         {"project": "ml", "tags": "release-*"},
@@ -200,7 +205,35 @@ def test_a_secret_that_nobody_can_read_is_written_when_asked(harbor: Harbor, run
     assert told.result["gpulab_prediction"][0]["after"] == {"access_secret": {"__unknown__": "secret"}}
 
 
+def test_settings_are_kept_and_secret_ones_written_each_time(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    wanted = [{"name": "token_expiration", "value": "45"}, {"name": "read_only", "value": True}, {"name": "oidc_endpoint", "value": "https://sso"}]
+    dry, real = run("harbor_configuration", *wanted, check=True), run("harbor_configuration", *wanted)
+    assert dry.result["gpulab_prediction"] == real.result["gpulab_prediction"] and len(real.wrote) == 3 and not dry.wrote
+    assert (harbor.settings["token_expiration"], harbor.settings["read_only"], harbor.settings["oidc_endpoint"]) == (45, True, "https://sso")
+    assert not run("harbor_configuration", *wanted).result["changed"]
+    secret = {"name": "oidc_client_secret", "value": "hush-hush", "secret": True}
+    for _time in range(2):
+        told = run("harbor_configuration", secret)
+        assert told.result["changed"] and harbor.hidden == {"oidc_client_secret": "hush-hush"}
+        assert told.result["gpulab_prediction"][0]["after"] == {"value": {"__unknown__": "secret"}}
+
+
+def test_a_way_to_log_in_that_is_fixed_is_told(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    run_user(harbor)
+    fixed = run("harbor_configuration", {"name": "auth_mode", "value": "oidc_auth"})
+    assert not fixed.wrote and "is expected to be 'oidc_auth', but is 'db_auth', and this Harbor does not let it be changed" in fixed.said
+
+
 BAD = [
+    ("harbor_user", {**BOB, "password": "weak"}, "a password of 8 characters or more with A-Z, a-z and 0-9 is expected"),
+    ("harbor_user", {**BOB, "email": "bob"}, "an email is expected, but 'bob' is none"),
+    ("harbor_webhook", {**HOOK, "address": "ci"}, "an address as https://ci.example/hook is expected, but it is 'ci'"),
+    ("harbor_webhook", {**HOOK, "events": []}, "events are expected, but none is given"),
+    ("harbor_webhook", {**HOOK, "events": ["NOPE"]}, "value of events must be one or more of"),
+    ("harbor_configuration", {"name": "token_expiraton", "value": 45}, "is expected to be one of Harbor's, but is none (is token_expiration meant?)"),
+    ("harbor_configuration", {"name": "token_expiration", "value": "soon"}, "is expected to be a whole number, but is 'soon'"),
+    ("harbor_configuration", {"name": "read_only", "value": "maybe"}, "is expected to be true or false, but is 'maybe'"),
+    ("harbor_configuration", {"name": "read_only", "state": "absent", "confirm": "read_only"}, "Harbor removes no setting"),
     ("harbor_registry_endpoint", {**HUB, "endpoint": "hub"}, "an address as https://registry.example is expected, but it is 'hub'"),
     ("harbor_registry_endpoint", {"name": "hub", "endpoint": "http://x", "access_key": "lab"}, "access_secret is expected beside access_key"),
     ("harbor_registry_endpoint", {**HUB, "type": "nope"}, "value of type must be one of"),
