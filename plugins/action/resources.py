@@ -165,13 +165,16 @@ class ActionModule(HostAction):
             entry = {"path": POLICY_RC_D, "type": "file", "content": _POLICY, "owner": "root", "group": "root", "mode": "0755"}
             self._execute(change, "gpulab.expansion.file_set", {"entries": [entry]})
         try:
+            names = list(change.resource.args["names"])
             if args["interrupted"]:
-                self._execute(change, "ansible.builtin.command", {"argv": ["dpkg", "--configure", "-a", "--force-confold"]})
-            self._execute(
-                change,
-                "ansible.builtin.apt",
-                {"name": list(change.resource.args["names"]), "update_cache": True, "install_recommends": False, "state": "present"},
-            )
+                # it fails where a package waits for one that was not even unpacked, and apt brings that one next
+                argv = ["dpkg", "--configure", "-a", "--force-confold"]
+                self._execute_module(module_name="ansible.builtin.command", module_args={"argv": argv}, task_vars=self._vars)
+                argv = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends"]
+                self._execute(change, "ansible.builtin.apt", {"update_cache": True})
+                self._execute(change, "ansible.builtin.command", {"argv": [*argv, "--fix-broken", "satisfy", ", ".join(names)]})
+            asked = {"name": names, "update_cache": True, "install_recommends": False, "state": "present"}
+            self._execute(change, "ansible.builtin.apt", asked)
         finally:
             if forbid:
                 self._execute(change, "ansible.builtin.file", {"path": POLICY_RC_D, "state": "absent"})
@@ -179,7 +182,7 @@ class ActionModule(HostAction):
     def _execute(self, change: Change, module: str, args: dict[str, t.Any]) -> None:
         done = self._execute_module(module_name=module, module_args=args, task_vars=self._vars)
         if done.get("failed"):
-            said = done.get("msg") or done.get("stderr") or done.get("module_stderr") or "it gave no reason"
+            said = ": ".join(filter(None, (done.get(name) for name in ("msg", "stderr", "module_stderr")))) or "it gave no reason"
             raise AnsibleActionFail(
                 f"{self._host}: {change.resource.kind} {change.resource.key}: {module} failed: {said}", obj=self._origins[change.resource.index]
             )

@@ -69,3 +69,14 @@ def test_an_error_points_at_one_resource(lab: Lab) -> None:
     line = next(n for n, text in enumerate((KINDS / "broken.yml").read_text(encoding="utf-8").splitlines(), 1) if "path: /srv/absent" in text)
     assert run.rc and "directory /srv/absent/below: its directory /srv/absent is expected to exist" in run.output
     assert f"broken.yml:{line}" in run.output, run.output
+
+
+def test_a_package_that_waits_for_one_that_was_never_unpacked_is_mended(lab: Lab) -> None:
+    """As a power failure leaves it when it comes between two packages: dpkg alone cannot configure the first."""
+    lab.box("fresh", "gpu1")
+    lab.sh("gpu1", "cd /tmp && apt-get -qq update && apt-get -qq download borgbackup && dpkg --unpack borgbackup_*.deb")
+    assert lab.sh("gpu1", "dpkg --configure -a", check=False).returncode != 0
+    contract = Contract(Subject("interrupted", KINDS / "packages.yml", ["gpu1"]), lab)
+    contract.bare()
+    assert not contract.disagreements, contract.report()
+    assert lab.sh("gpu1", "borg --version").stdout.startswith("borg 1")

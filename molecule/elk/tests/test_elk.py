@@ -285,6 +285,7 @@ def test_a_snapshot_is_tried_and_lines_that_are_gone_come_back_from_it(lab: Lab,
     assert logs.wait_for(phrase("a-line-to-lose")) == 1
     keep = "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -m gpulab_elk.keep /tmp/keep.json"
     edit = "import json; c = json.load(open('/etc/gpulab/elastalert/keep.json')); c.update(state='/tmp/keep.state', textfile='/tmp/keep.prom')"
+    lab.sh("mgmt1", "systemctl stop gpulab-elk-keep.timer")  # which would do the same meanwhile
     lab.sh("mgmt1", f"rm -f /tmp/keep.state; python3 -c \"{edit}; json.dump(c, open('/tmp/keep.json', 'w'))\"; {keep}")
     assert "gpulab_elk_restored_timestamp_seconds 1" in lab.sh("mgmt1", "grep -v '^#' /tmp/keep.prom").stdout
     assert logs.ask("GET", "/restored-check/_count")[0] == 404, "what was tried is removed again"
@@ -297,6 +298,11 @@ def test_a_snapshot_is_tried_and_lines_that_are_gone_come_back_from_it(lab: Lab,
     assert logs.ask("POST", "/restored/_count", {"query": phrase("a-line-to-lose")})[1]["count"] == 1
     assert logs.ask("DELETE", "/restored")[0] == 200
 
+    # what a trial left behind, when the engine stopped meanwhile, goes with the next look
+    assert logs.ask("PUT", "/restored-check", {"settings": {"index.number_of_replicas": 0}})[0] == 200
+    lab.sh("mgmt1", keep)
+    assert logs.ask("GET", "/restored-check/_count")[0] == 404
+
     # and one that cannot be taken is said, and tried again after an hour
     lab.sh("mgmt1", "rm /tmp/keep.state; mv /var/lib/gpulab/elk-snapshots /var/lib/gpulab/away; touch /var/lib/gpulab/elk-snapshots")
     try:
@@ -306,6 +312,7 @@ def test_a_snapshot_is_tried_and_lines_that_are_gone_come_back_from_it(lab: Lab,
         assert "gpulab_elk_restored_timestamp_seconds 0.0" in lab.sh("mgmt1", "cat /tmp/keep.prom").stdout
     finally:
         lab.sh("mgmt1", "rm /var/lib/gpulab/elk-snapshots; mv /var/lib/gpulab/away /var/lib/gpulab/elk-snapshots; rm /tmp/keep.*")
+        lab.sh("mgmt1", "systemctl start gpulab-elk-keep.timer")
 
 
 # -- what is wrong is told before anything is changed

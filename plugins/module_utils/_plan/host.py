@@ -59,6 +59,7 @@ class HostReader:
         """C(want) has the keys of resources_info's options; the result has the keys of its RETURN."""
         simulate = want.get("simulate") or {}
         packages = self.packages(sorted(set(want["packages"]) | set(simulate.get("install", []))))
+        interrupted = bool(packages) and dpkg_interrupted()
         contents = {path: text for path in want["contents"] for text in [read_text(path)] if text is not None}
         return {
             "now": time.time(),
@@ -69,8 +70,8 @@ class HostReader:
             "units": self.units(want["units"]),
             "python_envs": {path: read_python_env(path) for path in want["python_envs"]},
             "urls": {url: probe(url) for url in want["urls"]},
-            "simulation": self.simulation(simulate, packages),
-            "dpkg_interrupted": bool(packages) and dpkg_interrupted(),
+            "simulation": self.simulation(simulate, packages, interrupted),
+            "dpkg_interrupted": interrupted,
             "policy_rc_d": policy_rc_d(),
             "markers": markers(),
         }
@@ -112,12 +113,15 @@ class HostReader:
             )
         return result
 
-    def simulation(self, simulate: dict[str, t.Any], packages: dict[str, str | None]) -> dict[str, t.Any] | None:
-        """What C(apt-get install) would do with the sources as they will be. None when nothing needs it."""
+    def simulation(self, simulate: dict[str, t.Any], packages: dict[str, str | None], interrupted: bool) -> dict[str, t.Any] | None:
+        """What C(apt-get install) would do with the sources as they will be. None when nothing needs it.
+
+        After an interrupted transaction it is C(apt-get --fix-broken satisfy), because C(install) refuses what waits for a package never unpacked.
+        """
         install = simulate.get("install", [])
         sources = simulate.get("sources", {})
         changed_sources = {path: text for path, text in sources.items() if read_text(path) != text}
-        if all(packages[name] for name in install) and not changed_sources:
+        if all(packages[name] for name in install) and not changed_sources and not (install and interrupted):
             return None
         with tempfile.TemporaryDirectory(dir=self._tmp, prefix="apt-") as tmp:
             for part in ("lists/partial", "cache/archives/partial", "log", "parts"):
@@ -155,7 +159,8 @@ class HostReader:
             rc, out, err = self._run(["apt-get", *options, "-qq", "update"], environ_update=env)
             if rc:
                 return {"error": "the package sources do not answer: " + first_error(err or out)}
-            rc, out, err = self._run(["apt-get", *options, "-s", "install", "--no-install-recommends", *install], environ_update=env)
+            verb = ["--fix-broken", "satisfy", ", ".join(install)] if interrupted else ["install", *install]
+            rc, out, err = self._run(["apt-get", *options, "-s", "--no-install-recommends", *verb], environ_update=env)
             if rc:
                 return {"error": first_error(err or out)}
             return parse_simulation(out)

@@ -32,6 +32,7 @@ except ImportError:  # only the host's own environment has it
 from .retention import DAY, Index, Policy, actions, policy_of
 
 TIMEOUT = 30
+CHECKED = "restored-check"  # index that a snapshot is brought back into, to see whether it can be
 
 
 class Engine:
@@ -153,6 +154,9 @@ class Textfile:
 def look(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
     """Tell what there is, and keep retention."""
     pattern = config["pattern"]
+    if engine.ask("GET", f"/{CHECKED}?ignore_unavailable=true"):
+        # the engine stopped while a snapshot was tried, and is red as long as what came back in part is there
+        engine.ask("DELETE", f"/{CHECKED}")
     streams = engine.streams(pattern)
     # first, because an index that is read-only may be why the rest fails
     out.gauge("blocked_indices", "Indices that the engine has made read-only", float(engine.blocked(pattern) if streams else 0))
@@ -169,7 +173,6 @@ def look(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
     out.gauge("retained_timestamp_seconds", "When retention was last kept", time.time())
 
 
-CHECKED = "restored-check"  # index that a snapshot is brought back into, to see whether it can be
 AGAIN = 3600.0  # seconds until what failed is tried again
 
 
@@ -209,7 +212,6 @@ def _bring_back(engine: Engine, place: str, name: str, streams: t.Mapping[str, l
     """The smallest index that gets no more lines, or else the smallest, under another name, which is then removed again."""
     closed = [index for indices in streams.values() for index in indices[:-1]]
     index = min(closed or [indices[-1] for indices in streams.values()], key=lambda each: each.size)
-    engine.ask("DELETE", f"/{CHECKED}?ignore_unavailable=true")
     asked = {"indices": index.name, "include_aliases": False, "rename_pattern": ".+", "rename_replacement": CHECKED}
     engine.ask("POST", f"{place}/{name}/_restore?wait_for_completion=true", asked)
     there, here = (int(engine.ask("GET", f"/{each}/_count")["count"]) for each in (CHECKED, index.name))

@@ -37,8 +37,9 @@ def test_apt_writes_nothing_outside_a_folder_that_goes_away(tmp_path: pathlib.Pa
         return 0, SIMULATED, ""
 
     reader = host.HostReader(run, str(tmp_path))
-    assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": None})
+    assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": None}, False)
     assert ran == [("update", [True] * 5), ("python3-packaging", [True] * 5)]
+    assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": "23.0-1"}, True), "what an earlier run left half way is looked at, too"
     assert not list(tmp_path.iterdir())
 
 
