@@ -124,7 +124,7 @@ def main() -> None:
 
     try:
         client.wait(wanted["wait_seconds"])
-        told, health = client.get("/"), client.get("/_cluster/health")
+        told, health = client.get("/"), read_until(health_of, well, wanted["wait_seconds"], 1.0)
         newest = read_until(lambda: _newest(client, wanted["index"]), all_heard, wanted["wait_lines"], 1.0) if wanted["index"] else {}
         rules = read_until(lambda: _rules(client, wanted["alerts"]), set(wanted["rules"]).issubset, wanted["wait_lines"], 1.0) if wanted["alerts"] else []
     except SearchError as exc:
