@@ -65,6 +65,8 @@ ALWAYS_MOVING_UNITS = (
     "systemd-*",
     "run-docker*",
     "run-*.scope",
+    "system-*.slice",  # made when the first instance of a template starts, as timers do it
+    "network-online.target",  # reached when the first service that wants it starts
 )
 
 _MANIFEST = r"""
