@@ -167,17 +167,27 @@ class ActionModule(HostAction):
         try:
             names = list(change.resource.args["names"])
             if args["interrupted"]:
-                # it fails where a package waits for one that was not even unpacked, and apt brings that one next
-                argv = ["dpkg", "--configure", "-a", "--force-confold"]
-                self._execute_module(module_name="ansible.builtin.command", module_args={"argv": argv}, task_vars=self._vars)
-                argv = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends"]
-                self._execute(change, "ansible.builtin.apt", {"update_cache": True})
-                self._execute(change, "ansible.builtin.command", {"argv": [*argv, "--fix-broken", "satisfy", ", ".join(names)]})
+                self._mend(change, names)
             asked = {"name": names, "update_cache": True, "install_recommends": False, "state": "present"}
             self._execute(change, "ansible.builtin.apt", asked)
         finally:
             if forbid:
                 self._execute(change, "ansible.builtin.file", {"path": POLICY_RC_D, "state": "absent"})
+
+    def _mend(self, change: Change, names: list[str]) -> None:
+        """What an interrupted transaction left: configure what can be, remove what was unpacked by half, and let APT bring what is waited for."""
+
+        def command(*argv: str) -> dict[str, t.Any]:
+            return self._execute_module(module_name="ansible.builtin.command", module_args={"argv": list(argv)}, task_vars=self._vars)
+
+        command("dpkg", "--configure", "-a", "--force-confold")  # fails where a package waits for one that was not even unpacked
+        listed = command("dpkg-query", "-W", "-f", "${db:Status-Eflag} ${Package}\\n").get("stdout") or ""
+        halves = [line.split()[1] for line in listed.splitlines() if line.startswith("reinstreq ")]
+        if halves:
+            command("dpkg", "--remove", "--force-remove-reinstreq", "--force-depends", *halves)
+        self._execute(change, "ansible.builtin.apt", {"update_cache": True})
+        apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends"]
+        self._execute(change, "ansible.builtin.command", {"argv": [*apt, "--fix-broken", "satisfy", ", ".join(names)]})
 
     def _execute(self, change: Change, module: str, args: dict[str, t.Any]) -> None:
         done = self._execute_module(module_name=module, module_args=args, task_vars=self._vars)

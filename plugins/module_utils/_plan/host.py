@@ -159,11 +159,24 @@ class HostReader:
             rc, out, err = self._run(["apt-get", *options, "-qq", "update"], environ_update=env)
             if rc:
                 return {"error": "the package sources do not answer: " + first_error(err or out)}
-            verb = ["--fix-broken", "satisfy", ", ".join(install)] if interrupted else ["install", *install]
+            verb = ["install", *install]
+            if interrupted:
+                verb = ["--fix-broken", "satisfy", ", ".join(install)]
+                with open("/var/lib/dpkg/status", encoding="utf-8", errors="surrogateescape") as handle:
+                    status = without_halves(handle.read())
+                with open(os.path.join(tmp, "status"), "w", encoding="utf-8", errors="surrogateescape") as handle:
+                    handle.write(status)
+                options += ["-o", f"Dir::State::status={tmp}/status"]
             rc, out, err = self._run(["apt-get", *options, "-s", "--no-install-recommends", *verb], environ_update=env)
             if rc:
                 return {"error": first_error(err or out)}
             return parse_simulation(out)
+
+
+def without_halves(status: str) -> str:
+    """dpkg's status without packages that have to be unpacked anew: apt finds no source for what it says of them, so they are removed first."""
+    kept = [entry for entry in status.split("\n\n") if not re.search(r"(?m)^Status: \S+ reinstreq ", entry)]
+    return "\n\n".join(kept)
 
 
 def first_error(text: str) -> str:
