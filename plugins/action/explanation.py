@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils._search import explain
 from ..module_utils._search.signals import SignalError, consequences, repeats
 from ..plugin_utils import _page
+from ..plugin_utils._zh import chinese
 
 
 class ActionModule(ActionBase):
@@ -57,6 +58,7 @@ def document(
         found.append(explain.clock(host, off))
     series = [row for answer in gpus.get("answers", {}).values() for row in answer["series"]]
     read = explain.readings(series, logs["since"], logs["until"])
+    unread = next((answer["reason"] for answer in gpus.get("answers", {}).values() if answer["reason"] and not read), "")
     timeline = [
         dict(
             when=each.first,
@@ -87,7 +89,8 @@ def document(
         "causes": [dataclasses.asdict(each) for each in found],
         "timeline": sorted(timeline, key=lambda row: t.cast(float, row["when"])),
         "gpus": read,
-        "unread": gpus.get("reason", ""),
+        "unread": unread,
+        "unread_zh": chinese(unread),
         **{name: logs[name] for name in ("errors", "left_out", "total")},
     }
 

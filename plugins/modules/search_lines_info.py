@@ -101,6 +101,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._evidence.window import duration_seconds
+from ..module_utils._search import beats
 from ..module_utils._search.client import ACCESS_SPEC, Client, SearchError, access_of
 
 MOST = 5000
@@ -151,7 +152,7 @@ def _read(client: Client, wanted: dict[str, t.Any], since: float, until: float) 
     here = {"term": {"host.name": wanted["host"]}}
     loud = {"terms": {"signal.severity": ["critical", "warning"]}}
     known = {"bool": {"filter": [window, {"exists": {"field": "signal.id"}}], "should": [here, loud], "minimum_should_match": 1}}
-    asked = {"query": known, "size": MOST, "sort": ["@timestamp"], "track_total_hits": True, "docvalue_fields": _times("@timestamp")}
+    asked = {"query": known, "size": MOST, "sort": ["@timestamp"], "track_total_hits": True, "docvalue_fields": _time("@timestamp")}
     found = client.search(where, asked)
     lines = [_line(row) for row in found["hits"]["hits"]]
     newest = {"top_hits": {"size": 1, "sort": [{"@timestamp": "desc"}], "_source": ["message"]}}
@@ -180,7 +181,7 @@ def _line(row: dict[str, t.Any]) -> dict[str, t.Any]:
     job, container = source.get("slurm", {}).get("job", {}).get("id"), source.get("container", {}).get("name")
     who = f"job {job}" if job else f"container {container}" if container else ""
     return {
-        "when": _moments(row, "@timestamp")[0],
+        "when": _moment_of(row, "@timestamp"),
         "host": source["host"]["name"],
         "device": source.get("device", {}).get("name", ""),
         "signal": signal["id"],
@@ -213,34 +214,27 @@ def _before(client: Client, where: str, here: dict[str, t.Any], window: dict[str
 def _called(client: Client, wanted: dict[str, t.Any], window: dict[str, t.Any]) -> list[dict[str, t.Any]]:
     when = {"range": {"alert_time": window["range"]["@timestamp"]}}
     body: dict[str, t.Any] = {"query": {"bool": {"filter": [when, {"term": {"alert_sent": True}}]}}, "size": 500, "sort": ["alert_time"]}
-    body["docvalue_fields"] = _times("alert_time")
+    body["docvalue_fields"] = _time("alert_time")
     told = []
     for row in client.search(f"/{wanted['alerts']}/_search?ignore_unavailable=true", body)["hits"]["hits"]:
         match = row["_source"].get("match_body", {})
         host, device = (match.get(name, {}).get("name", "") for name in ("host", "device"))
-        told.append({"when": _moments(row, "alert_time")[0], "rule": row["_source"]["rule_name"], "host": host, "device": device})
+        told.append({"when": _moment_of(row, "alert_time"), "rule": row["_source"]["rule_name"], "host": host, "device": device})
     return [row for row in told if row["host"] == wanted["host"]]
 
 
 def _clock(client: Client, where: str, here: dict[str, t.Any]) -> float | None:
-    """A beat is sent as soon as it is made, so its two times differ as the clocks do, and by what the way took: the quickest of the last is taken."""
-    body = {
-        "query": {"bool": {"filter": [here, {"term": {"event.dataset": "alive"}}]}},
-        "size": 5,
-        "sort": [{"event.ingested": "desc"}],
-        "docvalue_fields": _times("@timestamp", "event.ingested"),
-    }
-    told = [_moments(row, "@timestamp", "event.ingested") for row in client.search(where, body)["hits"]["hits"]]
-    return max((said - came for said, came in told), default=None)
+    found = client.search(where, {"size": 0, "query": {"bool": {"filter": [here, beats.BEATS]}}, "aggs": {"last": beats.LAST}})
+    return beats.ahead(found["aggregations"]["last"]) if "aggregations" in found else None
 
 
-def _moments(row: dict[str, t.Any], *fields: str) -> list[float]:
-    """Of a hit: the times of C(fields), as the engine itself understands them."""
-    return [float(row["fields"][field][0]) / 1000 for field in fields]
+def _moment_of(row: dict[str, t.Any], field: str) -> float:
+    """The time in C(field) of a hit, as the engine itself understands it."""
+    return float(row["fields"][field][0]) / 1000
 
 
-def _times(*fields: str) -> list[dict[str, str]]:
-    return [{"field": field, "format": "epoch_millis"} for field in fields]
+def _time(field: str) -> list[dict[str, str]]:
+    return [{"field": field, "format": "epoch_millis"}]
 
 
 if __name__ == "__main__":

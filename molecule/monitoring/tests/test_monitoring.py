@@ -11,8 +11,10 @@ import time
 import typing as t
 import urllib.parse
 
+import jinja2
 import pytest
-from harness import Contract, Lab
+import yaml
+from harness import ROOT, Contract, Lab
 
 CONFIG = "/etc/prometheus/prometheus.yml"
 
@@ -44,6 +46,16 @@ def test_the_gpus_of_a_host_are_seen(watched: Lab) -> None:
     rows = eventually(lambda: prometheus(watched, "gpulab_gpu_memory_used_bytes"))
     assert {row["metric"]["instance"] for row in rows} == {"gpu1:9100"} and len(rows) == 8
     assert eventually(lambda: prometheus(watched, 'up{instance="mgmt1:9100"} == 1'))
+
+
+def test_what_explain_asks_of_prometheus_is_answered_for_each_gpu(watched: Lab) -> None:
+    known = yaml.safe_load((ROOT / "roles" / "elk" / "vars" / "main.yml").read_text(encoding="utf-8"))
+    instance = jinja2.Template(known["__elk_gpu_instance"]).render(elk_explain_host="gpu1")
+    for name, asked in known["__elk_gpu_queries"].items():
+        query = jinja2.Template(asked["query"]).render(__elk_gpu_instance=instance)
+        rows = eventually(lambda query=query: prometheus(watched, query))  # type: ignore[misc]
+        assert {row["metric"]["gpu"] for row in rows} == set("01234567") and {row["metric"]["metric"] for row in rows} == {name}, rows
+        assert not prometheus(watched, query.replace("gpu1", "gpu11")), "another host's are not taken for its"
 
 
 def test_a_lost_gpu_reaches_alertmanager(watched: Lab) -> None:

@@ -31,6 +31,7 @@ class Kind:
     """One kind of object. C(found) is what Harbor says of it, as observed() has returned it."""
 
     name: t.ClassVar[str]
+    untold: t.ClassVar[frozenset[str]] = frozenset()  # what Harbor never tells, so that nobody can read it back
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -46,7 +47,7 @@ class Kind:
         """The object as Harbor tells it, None when it is not there."""
         raise AssertionError("each kind answers")
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         """The object as it shall be, in the form that is compared."""
         raise AssertionError("each kind answers")
 
@@ -83,7 +84,7 @@ class Project(Kind):
         quota = self.client.get("/quotas", reference="project", reference_id=found["project_id"]) if wanted.get("storage_limit") is not None else None
         return {**found, "quota": quota[0] if quota else None}
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         told: Tree = {flag: wanted[flag] for flag in self._flags if wanted.get(flag) is not None}
         if wanted.get("severity") is not None:
             told["severity"] = wanted["severity"]
@@ -132,13 +133,16 @@ class Project(Kind):
 class InProject(Kind):
     """What belongs to a project, or to all of them where that can be."""
 
-    def number(self, wanted: Tree) -> int:
+    def project(self, wanted: Tree) -> Tree:
         found = self.client.get(f"/projects/{wanted['project']}")
         if found is None or found["name"] != wanted["project"]:
             raise HarborError(
                 f"{self.name} {self.key(wanted)}: project {wanted['project']} is expected to be there, but is not: make it first, or correct its name."
             )
-        return int(found["project_id"])
+        return t.cast("Tree", found)
+
+    def number(self, wanted: Tree) -> int:
+        return int(self.project(wanted)["project_id"])
 
 
 class Member(InProject):
@@ -151,7 +155,7 @@ class Member(InProject):
         rows = self.client.all(f"/projects/{self.number(wanted)}/members", entityname=wanted["username"])
         return next((row for row in rows if row["entity_name"] == wanted["username"] and row["entity_type"] == "u"), None)
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         return {"role": wanted["role"]}
 
     def observed(self, wanted: Tree, found: Tree) -> Tree:
@@ -197,7 +201,7 @@ class Robot(InProject):
         prefix = self.client.get("/configurations")["robot_name_prefix"]["value"]
         return next((row for row in self.client.all("/robots", q="Level=system") if row["name"] == prefix + wanted["name"]), None)
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         return {
             "days": wanted["days"],
             "description": wanted["description"],
@@ -254,6 +258,7 @@ class Endpoint(Kind):
     """Another registry. Harbor tells its secret only as stars, so that one cannot be compared."""
 
     name = "harbor_registry_endpoint"
+    untold = frozenset(("access_secret",))
 
     def problem(self, wanted: Tree) -> str:
         if wanted["state"] == "present" and not re.match(r"https?://[^/\s]+", wanted["endpoint"] or ""):
@@ -266,7 +271,7 @@ class Endpoint(Kind):
         rows = self.client.all("/registries", q=f"name={wanted['name']}")
         return next((row for row in rows if row["name"] == wanted["name"]), None)
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         told = {"type": wanted["type"], "endpoint": wanted["endpoint"], "insecure": wanted["insecure"], "description": wanted["description"]}
         return {**told, "access_key": wanted["access_key"], **({"access_secret": unknown("secret")} if wanted["renew_secret"] else {})}
 
@@ -313,7 +318,7 @@ class Label(InProject):
         rows = self.client.all("/labels", name=wanted["name"], **self._where(wanted))
         return next((row for row in rows if row["name"] == wanted["name"]), None)
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         return {"color": wanted["color"], "description": wanted["description"]}
 
     def observed(self, wanted: Tree, found: Tree) -> Tree:
@@ -349,10 +354,10 @@ class Retention(InProject):
         return _cron(f"retention of {wanted['project']}", wanted["cron"])
 
     def found(self, wanted: Tree) -> Tree | None:
-        number = self.client.get(f"/projects/{self.number(wanted)}")["metadata"].get("retention_id")
+        number = self.project(wanted)["metadata"].get("retention_id")
         return t.cast("Tree | None", self.client.get(f"/retentions/{number}")) if number else None
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         rules = [{"keep": rule["keep"], "number": rule["number"] if rule["keep"] != "always" else 0, **_of(rule)} for rule in wanted["rules"]]
         return {"cron": wanted["cron"], "rules": sorted(rules, key=str)}
 
@@ -410,7 +415,7 @@ class Immutability(InProject):
         found = next((r for r in rows if (_pattern(r["scope_selectors"]["repository"][0]), _pattern(r["tag_selectors"][0])) == asked), None)
         return {**found, "project_id": number} if found else None
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         return {"disabled": wanted["disabled"]}
 
     def observed(self, wanted: Tree, found: Tree) -> Tree:
@@ -451,7 +456,7 @@ class Collection(Kind):
         found = self.client.get(self._path)
         return t.cast("Tree", found) if found and (found.get("schedule") or {}).get("type") not in (None, "None") else None
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         return {name: wanted[name] for name in ("cron", "delete_untagged", "workers")}
 
     def observed(self, wanted: Tree, found: Tree) -> Tree:
@@ -491,7 +496,7 @@ class User(Kind):
         found = next((row for row in rows if row["username"] == wanted["username"]), None)
         return t.cast("Tree | None", self.client.get(f"/users/{found['user_id']}")) if found else None
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         told = {name: wanted[name] for name in ("email", "realname", "comment", "sysadmin")}
         return {**told, "password": unknown("secret")} if not self.client.logs_in(wanted["username"], wanted["password"]) else told
 
@@ -534,7 +539,7 @@ class Webhook(InProject):
         rows = self.client.all(f"/projects/{number}/webhook/policies")
         return next((row for row in rows if row["name"] == wanted["name"]), None)
 
-    def desired(self, wanted: Tree) -> Tree:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         return {**{name: wanted[name] for name in ("address", "kind", "payload", "insecure", "enabled")}, "events": sorted(wanted["events"])}
 
     def observed(self, wanted: Tree, found: Tree) -> Tree:
@@ -561,6 +566,7 @@ class Setting(Kind):
     """Harbor takes settings that it does not know without a word, so they are looked for."""
 
     name = "harbor_configuration"
+    untold = frozenset(("value",))
 
     def problem(self, wanted: Tree) -> str:
         return f"setting {wanted['name']} is expected to have a value, but Harbor removes no setting: give it one." if wanted["state"] == "absent" else ""
@@ -590,9 +596,8 @@ class Setting(Kind):
         kind = "true or false" if isinstance(found["value"], bool) else "a whole number"
         raise HarborError(f"setting {wanted['name']} is expected to be {kind}, but is {wanted['value']!r}: correct it.")
 
-    def desired(self, wanted: Tree) -> Tree:
-        found = t.cast("Tree", self.found(wanted))
-        if wanted["secret"]:
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
+        if wanted["secret"] or found is None:
             return {"value": unknown("secret")}
         value = self._value(wanted, found)
         if value != found["value"] and not found.get("editable"):

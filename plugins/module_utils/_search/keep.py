@@ -29,9 +29,10 @@ try:
 except ImportError:  # only the host's own environment has it
     prometheus_client = None  # type: ignore[assignment]
 
+from .beats import BEATS, LAST, ahead
 from .retention import DAY, Index, Policy, actions, policy_of
 
-TIMEOUT = 30
+TIMEOUT, RESTORE = 30, 1800  # seconds
 CHECKED = "restored-check"  # index that a snapshot is brought back into, to see whether it can be
 
 
@@ -44,11 +45,11 @@ class Engine:
         self._opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
         self._who = base64.b64encode(f"{config['username']}:{config['password']}".encode()).decode()
 
-    def ask(self, method: str, path: str, body: t.Any = None) -> t.Any:
+    def ask(self, method: str, path: str, body: t.Any = None, timeout: float = TIMEOUT) -> t.Any:
         headers = {"Authorization": f"Basic {self._who}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self._url + path, data=data, headers=headers, method=method)
-        with self._opener.open(request, timeout=TIMEOUT) as answer:
+        with self._opener.open(request, timeout=timeout) as answer:
             return json.load(answer)
 
     def streams(self, pattern: str) -> dict[str, list[Index]]:
@@ -81,28 +82,14 @@ class Engine:
         rows = self.ask("POST", f"/{pattern}/_search", body)["aggregations"]["hosts"]["buckets"]
         return {row["key"]: row["newest"]["value"] / 1000 for row in rows if row["newest"]["value"]}
 
-    def errors(self, pattern: str) -> dict[str, float]:
-        """How many lines of the last ten minutes the programs of each host logged as errors."""
-        wrong = [{"terms": {"log.level": ["emerg", "alert", "crit", "err"]}}, {"range": {"event.ingested": {"gte": "now-10m"}}}]
-        hosts = {"terms": {"field": "host.name", "size": 10000}, "aggs": {"wrong": {"filter": {"bool": {"filter": wrong}}}}}
-        answer = self.ask("POST", f"/{pattern}/_search", {"size": 0, "aggs": {"hosts": hosts}})
-        return {row["key"]: float(row["wrong"]["doc_count"]) for row in answer.get("aggregations", {}).get("hosts", {}).get("buckets", [])}
-
-    def clocks(self, pattern: str) -> dict[str, float]:
-        """Seconds by which the clock of each host is ahead of the engine's.
-
-        A beat is sent as soon as it is made, so its two times differ as the clocks do, and by what the way took: the quickest of the last is taken.
-        """
-        times = [{"field": field, "format": "epoch_millis"} for field in ("@timestamp", "event.ingested")]
-        last = {"top_hits": {"size": 5, "sort": [{"event.ingested": "desc"}], "_source": False, "docvalue_fields": times}}
-        recent = [{"term": {"event.dataset": "alive"}}, {"range": {"event.ingested": {"gte": "now-10m"}}}]
-        hosts = {"terms": {"field": "host.name", "size": 10000}, "aggs": {"last": last}}
-        answer = self.ask("POST", f"/{pattern}/_search", {"size": 0, "query": {"bool": {"filter": recent}}, "aggs": {"hosts": hosts}})
-        found = {}
-        for row in answer.get("aggregations", {}).get("hosts", {}).get("buckets", []):
-            fields = [hit["fields"] for hit in row["last"]["hits"]["hits"]]
-            found[row["key"]] = max(float(each["@timestamp"][0]) - float(each["event.ingested"][0]) for each in fields) / 1000
-        return found
+    def recent(self, pattern: str) -> dict[str, tuple[float, float | None]]:
+        """By host: how many lines of the last ten minutes its programs logged as errors, and by how many seconds its clock is ahead of the engine's."""
+        wrong = {"filter": {"terms": {"log.level": ["emerg", "alert", "crit", "err"]}}}
+        beats = {"filter": BEATS, "aggs": {"last": LAST}}
+        hosts = {"terms": {"field": "host.name", "size": 10000}, "aggs": {"wrong": wrong, "beats": beats}}
+        body = {"size": 0, "query": {"range": {"event.ingested": {"gte": "now-10m"}}}, "aggs": {"hosts": hosts}}
+        rows = self.ask("POST", f"/{pattern}/_search", body)["aggregations"]["hosts"]["buckets"]
+        return {row["key"]: (float(row["wrong"]["doc_count"]), ahead(row["beats"]["last"])) for row in rows}
 
 
 def certificate_end(url: str) -> float:
@@ -166,54 +153,64 @@ def look(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
         out.gauge("oldest_timestamp_seconds", "When its oldest index was made", indices[0].made, stream=name)
     for host, when in (engine.newest(pattern) if streams else {}).items():
         out.gauge("newest_line_timestamp_seconds", "When the newest line of a host came", when, host=host)
-    for host, number in (engine.errors(pattern) if streams else {}).items():
-        out.gauge("error_lines", "Lines of the last ten minutes that programs of a host logged as errors", number, host=host)
-    for host, ahead in (engine.clocks(pattern) if streams else {}).items():
-        out.gauge("clock_ahead_seconds", "By which the clock of a host is ahead of the engine's", ahead, host=host)
+    for host, (errors, clock) in (engine.recent(pattern) if streams else {}).items():
+        out.gauge("error_lines", "Lines of the last ten minutes that programs of a host logged as errors", errors, host=host)
+        if clock is not None:
+            out.gauge("clock_ahead_seconds", "By which the clock of a host is ahead of the engine's", clock, host=host)
     out.gauge("retained_timestamp_seconds", "When retention was last kept", time.time())
 
 
-AGAIN = 3600.0  # seconds until what failed is tried again
+AGAIN = 3600.0  # seconds until what failed is done again
 
 
 def snapshots(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
-    """Take a snapshot each day, bring a part of it back, and let the old ones go; they have the lines of C(pattern) and nothing else.
+    """Begin a snapshot each day; once it is done, bring a part of it back; and let the old ones go. They have the lines of C(pattern) and nothing else.
 
+    A large one takes longer than a look, so each look does what is next; C(state) remembers which one was tried, and when one last came back.
     Source: https://docs.opensearch.org/2.19/tuning-your-cluster/availability-and-recovery/snapshots/snapshot-restore/; Elasticsearch answers alike.
     """
-    known = {"tried": 0.0, "restored": 0.0}
+    known: dict[str, t.Any] = {"tried": "", "well": True, "restored": 0.0}
     with contextlib.suppress(OSError, ValueError), open(config["state"], encoding="utf-8") as handle:
         known.update(json.load(handle))
-    now, streams = time.time(), engine.streams(config["pattern"])
+    place, now = f"/_snapshot/{config['repository']}", time.time()
     try:
-        if streams and now - known["restored"] >= DAY and now - known["tried"] >= AGAIN:
-            known["tried"] = now
-            _bring_back(engine, f"/_snapshot/{config['repository']}", _snapshot(engine, config, now), streams)
-            known["restored"] = now
+        # all, because the engine answers a pattern that matches none with an error
+        listed = engine.ask("GET", f"{place}/_all")["snapshots"]
+        taken = sorted((each for each in listed if each["snapshot"].startswith("gpulab-")), key=_begun)
+        newest = taken[-1] if taken else {"state": "none", "snapshot": known["tried"], "start_time_in_millis": 0}
+        if newest["state"] != "IN_PROGRESS" and newest["snapshot"] != known["tried"]:
+            known.update(tried=newest["snapshot"], well=False)
+            _bring_back(engine, place, newest, engine.streams(config["pattern"]))
+            known.update(well=True, restored=now)
+        elif newest["state"] != "IN_PROGRESS" and now - _begun(newest) >= (DAY if known["well"] else AGAIN) and engine.streams(config["pattern"]):
+            name = time.strftime("gpulab-%Y%m%d-%H%M%S", time.gmtime(now))
+            engine.ask("PUT", f"{place}/{name}", {"indices": config["pattern"], "include_global_state": False})
+        for old in taken[:-1]:
+            if now - _begun(old) > config["snapshot_days"] * DAY:
+                sys.stderr.write(f"delete snapshot {old['snapshot']}: {config['snapshot_days']} days of them are kept\n")
+                engine.ask("DELETE", f"{place}/{old['snapshot']}")
     finally:
         with open(config["state"], "w", encoding="utf-8") as handle:
             json.dump(known, handle)
         out.gauge("restored_timestamp_seconds", "When a snapshot was last taken and could be brought back", known["restored"])
 
 
-def _snapshot(engine: Engine, config: t.Mapping[str, t.Any], now: float) -> str:
-    place, name = f"/_snapshot/{config['repository']}", time.strftime("gpulab-%Y%m%d-%H%M%S", time.gmtime(now))
-    made = engine.ask("PUT", f"{place}/{name}?wait_for_completion=true", {"indices": config["pattern"], "include_global_state": False})["snapshot"]
-    if made["state"] != "SUCCESS":
-        raise ValueError(f"snapshot {name} is {made['state']}: {json.dumps(made.get('failures', []))[:300]}")
-    for old in engine.ask("GET", f"{place}/gpulab-*")["snapshots"]:
-        if now - old["start_time_in_millis"] / 1000 > config["snapshot_days"] * DAY:
-            sys.stderr.write(f"delete snapshot {old['snapshot']}: {config['snapshot_days']} days of them are kept\n")
-            engine.ask("DELETE", f"{place}/{old['snapshot']}")
-    return name
+def _begun(snapshot: t.Mapping[str, t.Any]) -> float:
+    return float(snapshot["start_time_in_millis"]) / 1000
 
 
-def _bring_back(engine: Engine, place: str, name: str, streams: t.Mapping[str, list[Index]]) -> None:
+def _bring_back(engine: Engine, place: str, snapshot: t.Mapping[str, t.Any], streams: t.Mapping[str, list[Index]]) -> None:
     """The smallest index that gets no more lines, or else the smallest, under another name, which is then removed again."""
-    closed = [index for indices in streams.values() for index in indices[:-1]]
-    index = min(closed or [indices[-1] for indices in streams.values()], key=lambda each: each.size)
+    name = snapshot["snapshot"]
+    if snapshot["state"] != "SUCCESS":
+        raise ValueError(f"snapshot {name} is {snapshot['state']}: {json.dumps(snapshot.get('failures', []))[:300]}")
+    closed = [index for indices in streams.values() for index in indices[:-1] if index.name in snapshot["indices"]]
+    written = [indices[-1] for indices in streams.values() if indices[-1].name in snapshot["indices"]]
+    if not closed and not written:
+        raise ValueError(f"snapshot {name} has none of the lines that are there")
+    index = min(closed or written, key=lambda each: each.size)
     asked = {"indices": index.name, "include_aliases": False, "rename_pattern": ".+", "rename_replacement": CHECKED}
-    engine.ask("POST", f"{place}/{name}/_restore?wait_for_completion=true", asked)
+    engine.ask("POST", f"{place}/{name}/_restore?wait_for_completion=true", asked, RESTORE)
     there, here = (int(engine.ask("GET", f"/{each}/_count")["count"]) for each in (CHECKED, index.name))
     engine.ask("DELETE", f"/{CHECKED}")
     if there == 0 or closed and there != here:
@@ -243,7 +240,7 @@ def main() -> int:
     failed = _failure(look, config, out)
     out.gauge("up", "1 when the engine answered all that it was asked", 0.0 if failed else 1.0)
     if not failed and config["snapshot_days"]:
-        out.write(config["textfile"])  # a snapshot takes its time
+        out.write(config["textfile"])  # what comes back from a snapshot takes its time
         failed = _failure(snapshots, config, out)
     out.write(config["textfile"])
     if failed:

@@ -349,6 +349,13 @@ def test_what_harbor_took_and_did_not_do_is_told(harbor: Harbor, run: t.Callable
     assert ran.result["failed"] and "is expected to read back as it was written, but differs in public" in ran.said
 
 
+def test_a_password_that_harbor_took_and_did_not_set_is_told(harbor: Harbor, run: t.Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("harbor_user", BOB).result["changed"]
+    monkeypatch.setitem(Harbor.routes, ("PUT", r"/users/(\d+)/password"), lambda harbor, key, **_: (200, None, {}))
+    ran = run("harbor_user", {**BOB, "password": "Passw0rd3"})
+    assert ran.result["failed"] and "is expected to read back as it was written, but differs in password" in ran.said and "Passw0rd3" not in ran.said
+
+
 @pytest.mark.parametrize(
     ("text", "number"), [("-1", -1), (-1, -1), ("1 GiB", 1 << 30), ("2TiB", 2 << 40), (5, 5), ("0", None), ("1 GB", None), ("much", None), ("-1 GiB", None)]
 )

@@ -144,11 +144,13 @@ def test_the_page_has_all_of_it_in_both_languages_and_nothing_from_elsewhere() -
         "until": 600.0,
         "clock": 7200.0,
     }
-    told = document("gpu1", logs, {}, LEADS, MANY)
+    unread = {"answers": {"memory": {"series": [], "reason": "no Prometheus is named in lab_prometheus_url"}}}
+    told = document("gpu1", logs, unread, LEADS, MANY)
     assert told["sentence"]["en"].startswith("gpu1 train: file system full, and 1 other thing may have come of it. A file system is full.")
     assert told["sentence"]["zh"].startswith("gpu1 train：文件系统已满，可能引发其他 1 项。")
     assert told["causes"][-1]["name"] == "the clock is 7200 s ahead"
     page = explanation({**told, "clock_of": str, "pairs": zip}, "zh")
     assert 'data-language="zh"' in page and "calls somebody: disk_full" in page and "job 7" in page
+    assert "no Prometheus is named in lab_prometheus_url" in page and "lab_prometheus_url 未设置 Prometheus" in page, "why no GPU is shown"
     assert "http" not in page and "<b>no space" not in page
     assert sentence("gpu1", [], 99, "en") == "gpu1: nothing that we know the meaning of is in its 99 lines."
