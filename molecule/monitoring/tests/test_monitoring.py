@@ -13,7 +13,7 @@ import urllib.parse
 
 import jinja2
 import pytest
-import yaml
+from ansible.parsing.dataloader import DataLoader
 from harness import ROOT, Contract, Lab
 
 CONFIG = "/etc/prometheus/prometheus.yml"
@@ -49,7 +49,7 @@ def test_the_gpus_of_a_host_are_seen(watched: Lab) -> None:
 
 
 def test_what_explain_asks_of_prometheus_is_answered_for_each_gpu(watched: Lab) -> None:
-    known = yaml.safe_load((ROOT / "roles" / "elk" / "vars" / "main.yml").read_text(encoding="utf-8"))
+    known = DataLoader().load_from_file(str(ROOT / "roles" / "elk" / "vars" / "main.yml"))
     instance = jinja2.Template(known["__elk_gpu_instance"]).render(elk_explain_host="gpu1")
     for name, asked in known["__elk_gpu_queries"].items():
         query = jinja2.Template(asked["query"]).render(__elk_gpu_instance=instance)

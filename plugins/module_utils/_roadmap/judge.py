@@ -57,7 +57,8 @@ def judge(module: Module, known: Known, overrides: t.Sequence[Override], now: fl
     for override in overrides if state != "open" else ():
         if override.module == module.key and override.until >= today:
             told = f"{module.key} is overridden by {override.by} until {override.until}: {override.reason}."
-            return Gate(module.key, "overridden", " ".join([told, *sentences]), judgements)
+            missing = [f"{finding(module, j)}." for j in judgements if j.state != "holds"]
+            return Gate(module.key, "overridden", " ".join([told, *missing]), judgements)
         if override.module == module.key:
             sentences.append(f"The override by {override.by} ended on {override.until}.")
     return Gate(module.key, state, " ".join(sentences), judgements)
@@ -100,16 +101,26 @@ def _says(condition: Condition, reading: Reading, now: float) -> tuple[bool | No
 
 def sentence(module: Module, judgement: Judgement) -> str:
     """Object, expectation, finding and way out of a condition that does not hold."""
+    evidence = judgement.condition.evidence
+    if evidence.unit == "truth":
+        way_out = f": when it holds, set {evidence.key}: true in lab_preconditions."
+    elif judgement.state == "fails":
+        way_out = ": it is not due yet; name who answers for it in lab_gate_overrides to go on."
+    else:
+        way_out = f". Let Prometheus measure it, or declare {evidence.key} in lab_preconditions."
+    return finding(module, judgement) + way_out
+
+
+def finding(module: Module, judgement: Judgement) -> str:
+    """The same without the way out, for a gate that somebody answers for."""
     condition = judgement.condition
     evidence = condition.evidence
     if evidence.unit == "truth":
         found = "the inventory says there is none" if judgement.state == "fails" else f"whether it is there is not known: {judgement.found}"
-        return f"{module.key} expects {evidence.name}, but {found}: when it holds, set {evidence.key}: true in lab_preconditions."
+        return f"{module.key} expects {evidence.name}, but {found}"
     over = f" for {condition.share:.0%} of {duration(condition.window)}" if condition.window else ""
     expected = f"{module.key} expects {evidence.name} {condition.operator} {_value(condition.limit, evidence.unit)}{over}"
-    if judgement.state == "fails":
-        return f"{expected}, but found {judgement.found} ({judgement.source}): it is not due yet; name who answers for it in lab_gate_overrides to go on."
-    return f"{expected}, but that is not known: {judgement.found}. Let Prometheus measure it, or declare {evidence.key} in lab_preconditions."
+    return f"{expected}, but {f'found {judgement.found} ({judgement.source})' if judgement.state == 'fails' else f'that is not known: {judgement.found}'}"
 
 
 def _value(value: float, unit: str) -> str:

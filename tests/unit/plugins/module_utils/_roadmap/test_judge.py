@@ -112,6 +112,8 @@ def test_situations(what: str, module: str, known: Readings, override: dict[str,
     gate = judge(ROADMAP.modules[module], known, overrides, NOW)
     assert (gate.state, gate.passes) == (state, state in ("open", "overridden"))
     assert reason in gate.reason and bool(reason) == bool(gate.reason), gate.reason
+    asked = "lab_gate_overrides" in gate.reason or "lab_preconditions" in gate.reason
+    assert asked == (state in ("closed", "unknown")), "one who answers for it already is not told to name somebody"
 
 
 def test_an_override_is_for_its_module() -> None:
