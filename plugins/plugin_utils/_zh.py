@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 _PHRASES = [
+    (r"^(\S+) is overridden by (.+?) until (\d{4}-\d\d-\d\d): ", r"\1 由 \2 放行至 \3："),
     (r"no host has one of lab_licence_files", "没有主机存有 lab_licence_files 中的授权文件"),
     (r"nobody measures or declares it", "既无测量也无声明"),
     (r"^(\S+) says (.+), but (\S+) says (.+)$", r"\1 为 \2，而 \3 为 \4"),

@@ -16,6 +16,7 @@ from ansible_collections.gpulab.expansion.plugins.action.roadmap_gate import _kn
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import Gpu, Reading
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series import series
 from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.judge import judge
+from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.model import Override
 from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.horizontal import plan
 from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.judge import judge_all
 from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.model import Series
@@ -135,6 +136,17 @@ def test_the_page_holds_both_languages_and_nothing_from_elsewhere() -> None:
     assert "node001 gpu5" in text and "RTX 4090 → H100 80GB" in text
     assert "&lt;script&gt;: no answer" in text
     assert not re.search(r"https?://|src=|@import|url\(", text)
+
+
+def test_who_answers_for_a_gate_is_told_in_both_languages_and_nothing_twice() -> None:
+    roadmap = _roadmap.read()
+    override = Override.from_dict({"module": "vgpu", "by": "Li Wei", "reason": "the course begins", "until": "2026-11-30"})
+    gate = _told(judge(roadmap.modules["vgpu"], {}, [override], NOW), roadmap)
+    found = document([record("control", gates=[gate])], {}, "now", 1, None)
+    assert gate["state"] == "overridden" and " vgpu expects " in gate["reason"]
+    text = page(found, "zh")
+    assert "vgpu is overridden by Li Wei until 2026-11-30: the course begins." in text and "vgpu 由 Li Wei 放行至 2026-11-30：the course begins." in text
+    assert "vgpu expects" not in text, "the conditions are a list of their own"
 
 
 def test_200_hosts_stay_readable_and_small() -> None:
