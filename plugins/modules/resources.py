@@ -29,7 +29,7 @@ options:
       - "C(packages): C(names); C(brings) with C(units), C(users), C(paths), which later resources count on and which is
         checked after the installation. One per list."
       - "C(repository): C(name), C(uri), C(suite), C(components), C(signed_by) (ASCII-armoured key), a deb822 source."
-      - "C(directory): C(path), C(owner), C(group), C(mode)."
+      - "C(directory): C(path), C(owner), C(group), C(mode); without a mode one that is there stays as it is, and a new one is C(0755)."
       - "C(file): C(path), C(owner), C(group), C(mode), one of C(content), C(template), C(source) (in the role's C(files/), or
         below the collection's C(plugins/) or C(roles/)); C(secret) hides its content and digest."
       - "C(download): C(url), C(sha256), C(path), C(owner), C(group), C(mode)."

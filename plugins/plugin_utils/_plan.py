@@ -258,10 +258,16 @@ class Path(Resource):
 
 
 class Directory(Path):
+    """Without a mode, one that is there stays as it is: it is somebody else's."""
+
     kind = "directory"
-    spec = Path.ownership
+    spec = {**Path.ownership, "mode": dict(type="str", default="")}
 
     def plan(self, world: World) -> Change | None:
+        observed = world.seen["paths"][self.key]
+        if observed is not None and not self.args["mode"]:
+            return self._compare(world, {"type": "directory"}, self._write(type="directory"))
+        self.args = {**self.args, "mode": self.args["mode"] or "0755"}
         return self._compare(world, self._desired("directory"), self._write(type="directory"))
 
 

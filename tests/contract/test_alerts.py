@@ -185,6 +185,41 @@ LOG_CASES = {
 }
 
 
+HARBOR, CACHE = "gpulab_harbor_looked_timestamp_seconds", '{instance="gpu1"}'
+HARBOR_END, COLLECTED = "gpulab_harbor_certificate_end_timestamp_seconds", "gpulab_harbor_collected_timestamp_seconds"
+CACHE_LOOKED = f"gpulab_harbor_cache_looked_timestamp_seconds{CACHE}"
+HEALTHY_IMAGES: dict[str, float | str | None] = {
+    "gpulab_harbor_up": 1,
+    HARBOR: NOW,
+    "gpulab_harbor_disk_available_ratio": 0.5,
+    HARBOR_END: 90 * DAY * 60,
+    COLLECTED: NOW,
+    f"gpulab_harbor_cache_up{CACHE}": 1,
+    CACHE_LOOKED: NOW,
+    f"gpulab_harbor_cache_longest_wait_seconds{CACHE}": 0,
+    f"gpulab_harbor_cache_disk_available_ratio{CACHE}": 0.5,
+}
+IMAGE_CASES = {
+    "healthy": Case({}, 5 * HOUR, set()),
+    "registry restarts": Case({"gpulab_harbor_up": "1x3 0x3 1x40"}, 20, set()),
+    "registry away": Case({"gpulab_harbor_up": 0}, 7, {"HarborDown"}),
+    "its timer stopped": Case({HARBOR: 0}, 25, {"HarborWatchSilent"}),
+    "there is no timer": Case({HARBOR: None}, 12, {"HarborWatchSilent"}),
+    "disk 11 % free": Case({"gpulab_harbor_disk_available_ratio": 0.11}, HOUR, set()),
+    "disk 9 % free": Case({"gpulab_harbor_disk_available_ratio": 0.09}, 12, {"HarborDiskLow"}),
+    "certificate ends in 15 days": Case({HARBOR_END: 15 * DAY * 60}, 30, set()),
+    "certificate ends in 13 days": Case({HARBOR_END: 13 * DAY * 60}, 12, {"HarborCertificateEnds"}),
+    "space was never given back": Case({COLLECTED: None}, 5 * HOUR, set()),
+    "space given back two weeks ago": Case({COLLECTED: 0}, 14 * DAY, set(), HOUR),
+    "space not given back": Case({COLLECTED: 0}, 16 * DAY, {"HarborCollectOld"}, HOUR),
+    "a cache gets nothing": Case({f"gpulab_harbor_cache_up{CACHE}": 0}, 12, {"HarborCacheDown"}),
+    "a cache is silent": Case({CACHE_LOOKED: 0}, 75, {"HarborCacheSilent"}),
+    "an image waits for the night": Case({f"gpulab_harbor_cache_longest_wait_seconds{CACHE}": 20 * 3600}, HOUR, set()),
+    "an image is late": Case({f"gpulab_harbor_cache_longest_wait_seconds{CACHE}": 3 * 86400}, 12, {"HarborImageLate"}),
+    "a cache has 6 % free": Case({f"gpulab_harbor_cache_disk_available_ratio{CACHE}": 0.06}, 12, {"HarborCacheDiskLow"}),
+}
+
+
 @dataclasses.dataclass
 class Pack:
     rules: pathlib.Path
@@ -199,6 +234,7 @@ class Pack:
 
 
 LOGS = ROOT / "roles" / "elk" / "files" / "prometheus"
+IMAGES = ROOT / "roles" / "harbor" / "files" / "prometheus"
 GPUS = ROOT / "roles" / "gpu_node" / "files" / "prometheus"
 PACKS = [
     Pack(PROMETHEUS / "borg.rules.yml", [PROMETHEUS / "borg.dashboard.json"], HEALTHY, CASES, "gpulab_borg_", "_borg"),
@@ -211,6 +247,7 @@ PACKS = [
         "_gpu",
     ),
     Pack(LOGS / "elk.rules.yml", [LOGS / "elk.dashboard.json"], HEALTHY_LOGS, LOG_CASES, "gpulab_elk_", "_search"),
+    Pack(IMAGES / "harbor.rules.yml", [IMAGES / "harbor.dashboard.json"], HEALTHY_IMAGES, IMAGE_CASES, "gpulab_harbor_", "_images"),
 ]
 each_pack = pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.code)
 

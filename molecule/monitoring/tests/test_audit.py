@@ -76,7 +76,7 @@ def audit(watched: Lab, audits: pathlib.Path) -> t.Callable[..., Audit]:
             "gpu_node_metrics_directory": "/var/lib/prometheus/node-exporter",
             "gpu_node_metrics_interval": 1,
             "monitoring_grafana_provisioning": "/etc/grafana/provisioning",
-            "monitoring_modules": ["gpu_node", "elk", "borg"],
+            "monitoring_modules": ["gpu_node", "elk", "borg", "harbor"],
             **variables,
         }
         env = {**watched.env, "GPULAB_REPORTS": str(audits)}

@@ -102,10 +102,13 @@ class Project(Kind):
         return told
 
     def create(self, wanted: Tree) -> t.Any:
-        told = self.desired(wanted)
+        told = Project.desired(self, wanted)
         limit = told.pop("storage_limit", None)
-        body: Tree = {"project_name": wanted["name"], "metadata": {"public": "false", **_words(told)}}
+        body: Tree = {"project_name": wanted["name"], "metadata": {"public": "false", **_words(told)}, **self._more(wanted)}
         return self.client.write("POST", "/projects", {**body, **({"storage_limit": limit} if limit is not None else {})})
+
+    def _more(self, wanted: Tree) -> Tree:
+        return {}
 
     def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
         told = {name: value for name, value in self.desired(wanted).items() if name in differing}
@@ -300,6 +303,103 @@ class Endpoint(Kind):
         self.client.write("DELETE", f"/registries/{found['id']}")
 
 
+class Replication(Kind):
+    """Which images go to another registry, or come from it. Harbor tells no flag that is false, and a speed of -1 as 0."""
+
+    name = "harbor_replication_policy"
+
+    def problem(self, wanted: Tree) -> str:
+        what = f"replication {wanted['name']}"
+        if wanted["state"] == "absent":
+            return ""
+        if bool(wanted["source"]) == bool(wanted["destination"]):
+            return f"{what}: source or destination is expected, an endpoint, because the other one is this Harbor, but there are both or none: give one."
+        if (wanted["trigger"] == "scheduled") != bool(wanted["cron"]):
+            return f"{what}: a cron is expected with trigger scheduled and with no other, but the trigger is {wanted['trigger']}: correct one of them."
+        if wanted["trigger"] == "event_based" and wanted["source"]:
+            return f"{what}: a trigger manual or scheduled is expected, because another registry tells no events, but it is event_based: correct it."
+        return _cron(what, wanted["cron"]) if wanted["cron"] else ""
+
+    def found(self, wanted: Tree) -> Tree | None:
+        rows = self.client.all("/replication/policies", name=wanted["name"])
+        return next((row for row in rows if row["name"] == wanted["name"]), None)
+
+    def _endpoint(self, wanted: Tree) -> int:
+        return _endpoint(self.client, f"replication {wanted['name']}", wanted["source"] or wanted["destination"])
+
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
+        self._endpoint(wanted)  # also a dry run says that it is not there
+        plain = ("source", "destination", "namespace", "flatten", "trigger", "cron", "repositories", "tags", "override", "deletion", "enabled", "speed")
+        return {name: wanted[name] for name in plain}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        trigger = found.get("trigger") or {}
+        filters = {row["type"]: row["value"] for row in found.get("filters") or []}
+        names = {side: (found.get(f"{there}_registry") or {}) for side, there in (("source", "src"), ("destination", "dest"))}
+        return {
+            **{side: told.get("name", "") if told.get("id") else "" for side, told in names.items()},
+            "namespace": found.get("dest_namespace", ""),
+            "flatten": found.get("dest_namespace_replace_count", -1),
+            "trigger": trigger.get("type", "manual"),
+            "cron": (trigger.get("trigger_settings") or {}).get("cron", ""),
+            "repositories": filters.get("name", "**"),
+            "tags": filters.get("tag", "**"),
+            "override": found.get("override", False),
+            "deletion": found.get("replicate_deletion", found.get("deletion", False)),
+            "enabled": found.get("enabled", False),
+            "speed": found.get("speed") or -1,
+        }
+
+    def _body(self, wanted: Tree) -> Tree:
+        filters = [{"type": kind, "value": wanted[name]} for kind, name in (("name", "repositories"), ("tag", "tags")) if wanted[name] != "**"]
+        return {
+            "name": wanted["name"],
+            "src_registry" if wanted["source"] else "dest_registry": {"id": self._endpoint(wanted)},
+            "dest_namespace": wanted["namespace"],
+            "dest_namespace_replace_count": wanted["flatten"],
+            "trigger": {"type": wanted["trigger"], "trigger_settings": {"cron": wanted["cron"]}},
+            "filters": filters,
+            "replicate_deletion": wanted["deletion"],
+            **{name: wanted[name] for name in ("override", "enabled", "speed")},
+        }
+
+    def create(self, wanted: Tree) -> t.Any:
+        return self.client.write("POST", "/replication/policies", self._body(wanted))
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        self.client.write("PUT", f"/replication/policies/{found['id']}", self._body(wanted))
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("DELETE", f"/replication/policies/{found['id']}")
+
+
+class ProxyCache(Project):
+    """A project that has what was asked for of another registry. Harbor never makes one of a project that is there, nor another's."""
+
+    name = "harbor_proxy_cache"
+
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
+        if found is None:
+            self._endpoint(wanted)
+        return {**super().desired(wanted, found), "endpoint": wanted["endpoint"]}
+
+    def _endpoint(self, wanted: Tree) -> int:
+        return _endpoint(self.client, f"proxy cache {wanted['name']}", wanted["endpoint"])
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        number = found.get("registry_id")
+        name = (self.client.get(f"/registries/{number}") or {}).get("name", "") if number else ""
+        if name != wanted["endpoint"]:
+            raise HarborError(
+                f"proxy cache {wanted['name']} is expected to be one of endpoint {wanted['endpoint']}, but is {f'one of {name}' if name else 'a project'}, "
+                "and Harbor changes none: give the new one another name."
+            )
+        return {**super().observed(wanted, found), "endpoint": name}
+
+    def _more(self, wanted: Tree) -> Tree:
+        return {"registry_id": self._endpoint(wanted)}
+
+
 class Label(InProject):
     name = "harbor_label"
 
@@ -469,6 +569,38 @@ class Collection(Kind):
 
     def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
         self.create(wanted)
+
+    def delete(self, wanted: Tree, found: Tree) -> None:
+        self.client.write("PUT", self._path, {"schedule": {"type": "None", "cron": ""}})
+
+
+class ScanAll(Kind):
+    """When all images are looked at for known weaknesses, which takes a scanner."""
+
+    name = "harbor_scan_all"
+    _path = "/system/scanAll/schedule"
+
+    def key(self, wanted: Tree) -> str:
+        return "scan_all"
+
+    def problem(self, wanted: Tree) -> str:
+        return "" if wanted["state"] == "absent" else _cron("the schedule of scans", wanted["cron"])
+
+    def found(self, wanted: Tree) -> Tree | None:
+        found = self.client.get(self._path)
+        return t.cast("Tree", found) if found and (found.get("schedule") or {}).get("type") not in (None, "None") else None
+
+    def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
+        return {"cron": wanted["cron"]}
+
+    def observed(self, wanted: Tree, found: Tree) -> Tree:
+        return {"cron": found["schedule"]["cron"]}
+
+    def create(self, wanted: Tree) -> t.Any:
+        return self.client.write("POST", self._path, {"schedule": {"type": "Custom", "cron": wanted["cron"]}})
+
+    def update(self, wanted: Tree, found: Tree, differing: t.AbstractSet[str]) -> None:
+        self.client.write("PUT", self._path, {"schedule": {"type": "Custom", "cron": wanted["cron"]}})
 
     def delete(self, wanted: Tree, found: Tree) -> None:
         self.client.write("PUT", self._path, {"schedule": {"type": "None", "cron": ""}})
@@ -652,8 +784,32 @@ EVENTS = (
     "TAG_RETENTION",
 )
 KINDS: dict[str, type[Kind]] = {
-    kind.name: kind for kind in (Project, Member, Robot, Endpoint, Label, Retention, Immutability, Collection, User, Webhook, Setting)
+    kind.name: kind
+    for kind in (
+        Project,
+        ProxyCache,
+        Member,
+        Robot,
+        Endpoint,
+        Replication,
+        Label,
+        Retention,
+        Immutability,
+        Collection,
+        ScanAll,
+        User,
+        Webhook,
+        Setting,
+    )
 }
+
+
+def _endpoint(client: Client, what: str, name: str) -> int:
+    """The number of an endpoint, or the sentence that there is none."""
+    found = next((row for row in client.all("/registries", q=f"name={name}") if row["name"] == name), None)
+    if found is None:
+        raise HarborError(f"{what}: endpoint {name} is expected to be there, but is not: make it first, or correct its name.")
+    return int(found["id"])
 
 
 def _of(rule: Tree) -> Tree:

@@ -51,7 +51,7 @@ class Harbor:
         self.url = ""
         self.passwords = {"admin": "Harbor12345"}
         self.requests: list[tuple[str, str]] = []
-        self.next = {"project": 1, "user": 3, "member": 1, "robot": 2, "label": 1, "registry": 1, "retention": 1, "rule": 1, "webhook": 1}
+        self.next = {"project": 1, "user": 3, "member": 1, "robot": 2, "label": 1, "registry": 1, "retention": 1, "rule": 1, "webhook": 1, "policy": 1}
         self.users: dict[int, Tree] = {1: {"user_id": 1, "username": "admin", "realname": "system admin", "sysadmin_flag": True, "comment": "admin user"}}
         self.projects: dict[int, Tree] = {}
         self.quotas: dict[int, Tree] = {}
@@ -62,6 +62,9 @@ class Harbor:
         self.retentions: dict[int, Tree] = {}
         self.immutable: dict[int, Tree] = {}
         self.gc: Tree | None = None
+        self.policies: dict[int, Tree] = {}
+        self.scanner = False  # the real one had none
+        self.scan_all: Tree | None = None
         self.webhooks: dict[int, Tree] = {}
         # a few of the real one's settings
         self.settings: Tree = {
@@ -113,6 +116,9 @@ class Harbor:
         limit = body.get("storage_limit", -1)
         if limit != -1 and limit <= 0:
             raise bad(f"bad request: invalid non-positive value for quota limit, value={limit}")
+        registry = self.registries.get(body.get("registry_id") or 0)
+        if registry is not None and registry["type"] == "docker-registry":
+            raise bad("bad request: unsupported registry type docker-registry")
         number = self._spend("project")
         if any(each["name"] == name for each in self.projects.values()):
             raise Refuse(409, "CONFLICT", f"The project named {name} already exists")
@@ -129,6 +135,7 @@ class Harbor:
             "project_id": number,
             "repo_count": 0,
             "update_time": now(),
+            **({"registry_id": body["registry_id"]} if registry is not None else {}),
         }
         self.quotas[number] = {
             "creation_time": now(),
@@ -436,6 +443,79 @@ class Harbor:
     def ping(self, **_: t.Any) -> t.Any:
         return 200, None, {}
 
+    def post_policy(self, *, body: Tree, **_: t.Any) -> t.Any:
+        self._policy_problem(body)
+        if any(each["name"] == body["name"] for each in self.policies.values()):
+            raise Refuse(409, "CONFLICT", f"replication policy {body['name']} already exists")
+        number = self._spend("policy")
+        self.policies[number] = {"id": number, "creation_time": now()}
+        self._set_policy(number, body)
+        return 201, None, {"Location": f"/api/v2.0/replication/policies/{number}"}
+
+    @staticmethod
+    def _policy_problem(body: Tree) -> None:
+        cron = body["trigger"].get("trigger_settings", {}).get("cron", "")
+        if body["trigger"]["type"] == "scheduled" and len(cron.split()) != 6:
+            raise bad(f"invalid cron string for scheduled trigger: {cron}")
+
+    def _set_policy(self, number: int, body: Tree) -> None:
+        """It tells no flag that is false, of this Harbor a registry of number 0, and a speed of -1 as 0."""
+        own = {"id": 0, "name": "Local", "type": "harbor", "url": "http://127.0.0.1:8080", "status": "healthy"}
+        side = {there: self.registries.get((body.get(there) or {}).get("id") or 0) for there in ("src_registry", "dest_registry")}
+        told = {name: body.get(name) for name in ("name", "dest_namespace", "dest_namespace_replace_count", "filters", "trigger", "override", "enabled")}
+        deletion = body.get("replicate_deletion", body.get("deletion", False))
+        self.policies[number] = {
+            **{name: self.policies[number][name] for name in ("id", "creation_time")},
+            **{name: value for name, value in told.items() if value not in (None, False, "")},
+            **{there: dict(self._masked(found)) if found else own for there, found in side.items()},
+            **({"replicate_deletion": True} if deletion else {}),
+            "speed": max(0, body.get("speed", 0)),
+            "copy_by_chunk": body.get("copy_by_chunk", False),
+            "single_active_replication": False,
+            "update_time": now(),
+        }
+
+    def get_policies(self, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        return _page([each for each in self.policies.values() if query.get("name", "") in each["name"]], query)
+
+    def get_policy(self, key: str, **_: t.Any) -> t.Any:
+        if int(key) not in self.policies:
+            raise missing(f"replication policy {key}")
+        return 200, self.policies[int(key)], {}
+
+    def put_policy(self, key: str, *, body: Tree, **_: t.Any) -> t.Any:
+        self.get_policy(key)
+        self._policy_problem(body)
+        self._set_policy(int(key), body)
+        return 200, None, {}
+
+    def delete_policy(self, key: str, **_: t.Any) -> t.Any:
+        self.get_policy(key)
+        del self.policies[int(key)]
+        return 200, None, {}
+
+    def run_policy(self, *, body: Tree, **_: t.Any) -> t.Any:
+        if not self.policies[body["policy_id"]].get("enabled"):
+            raise Refuse(412, "PRECONDITION", f"the policy {body['policy_id']} is disabled")
+        return 201, None, {"Location": "/api/v2.0/replication/executions/5"}
+
+    # -- scans: without a scanner as the real one answered, with one as its published API says
+
+    def get_scan_all(self, **_: t.Any) -> t.Any:
+        if not self.scanner:
+            raise Refuse(412, "PRECONDITION", "no scanner is configured, it's not possible to scan")
+        return 200, self.scan_all, {}
+
+    def put_scan_all(self, *, body: Tree, **_: t.Any) -> t.Any:
+        self.get_scan_all()
+        schedule = body["schedule"]
+        self.scan_all = None if schedule["type"] == "None" else {"id": 1, "schedule": schedule, "creation_time": now(), "update_time": now()}
+        return 200, None, {}
+
+    def post_scan_all(self, **more: t.Any) -> t.Any:
+        self.put_scan_all(**more)
+        return 201, None, {"Location": "/api/v2.0/system/scanAll/schedule/1"}
+
     # -- which tags stay, and which cannot change
 
     def post_retention(self, *, body: Tree, **_: t.Any) -> t.Any:
@@ -627,6 +707,15 @@ class Harbor:
         ("GET", r"/registries/(\d+)"): get_registry,
         ("PUT", r"/registries/(\d+)"): put_registry,
         ("DELETE", r"/registries/(\d+)"): delete_registry,
+        ("POST", "/replication/policies"): post_policy,
+        ("GET", "/replication/policies"): get_policies,
+        ("GET", r"/replication/policies/(\d+)"): get_policy,
+        ("PUT", r"/replication/policies/(\d+)"): put_policy,
+        ("DELETE", r"/replication/policies/(\d+)"): delete_policy,
+        ("POST", "/replication/executions"): run_policy,
+        ("GET", "/system/scanAll/schedule"): get_scan_all,
+        ("POST", "/system/scanAll/schedule"): post_scan_all,
+        ("PUT", "/system/scanAll/schedule"): put_scan_all,
         ("POST", "/retentions"): post_retention,
         ("GET", r"/retentions/(\d+)"): get_retention,
         ("PUT", r"/retentions/(\d+)"): put_retention,

@@ -129,6 +129,28 @@ LIVES = [
         lambda harbor: harbor.immutable[1]["rule"].pop("disabled"),
     ),
     Life(
+        "harbor_replication_policy",
+        {"name": "cuda", "source": "there", "repositories": "nvidia/cuda", "trigger": "scheduled", "cron": "0 0 2 * * *", "namespace": "base"},
+        {"name": "cuda", "source": "there", "repositories": "nvidia/cuda", "enabled": False, "speed": 5000, "namespace": "base"},
+        "cuda",
+        lambda harbor: harbor.policies[1].update(replicate_deletion=True),
+    ),
+    Life(
+        "harbor_replication_policy",
+        {"name": "out", "destination": "there", "tags": "release-*", "trigger": "event_based", "deletion": True},
+        {"name": "out", "destination": "there", "tags": "release-*", "trigger": "event_based", "override": False},
+        "out",
+        lambda harbor: harbor.policies[1].update(filters=[{"type": "tag", "value": "*"}]),
+    ),
+    Life(
+        "harbor_proxy_cache",
+        {"name": "hub", "endpoint": "there", "storage_limit": "500 GiB"},
+        {"name": "hub", "endpoint": "there", "storage_limit": "800 GiB", "public": True},
+        "hub",
+        lambda harbor: harbor._project("hub")["metadata"].update(public="false"),
+    ),
+    Life("harbor_scan_all", {}, {"cron": "0 30 1 * * 0"}, "scan_all", lambda harbor: harbor.scan_all.update(schedule={"type": "Daily", "cron": "0 0 0 * * *"})),
+    Life(
         "harbor_gc_schedule",
         {},
         {"cron": "0 30 1 * * 0", "delete_untagged": False},
@@ -141,6 +163,9 @@ LIVES = [
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: f"{life.module} {life.confirm}")
 def test_what_a_dry_run_says_is_what_is_then_done(harbor: Harbor, run: t.Callable[..., Ran], life: Life) -> None:
     run_user(harbor)
+    harbor.scanner = True
+    if life.module in ("harbor_replication_policy", "harbor_proxy_cache"):
+        harbor.post_registry(body={"name": "there", "type": "harbor", "url": "https://there"})
 
     def both(wanted: dict[str, t.Any], changes: bool) -> None:
         dry = run(life.module, wanted, check=True)
@@ -245,6 +270,17 @@ BAD = [
     ("harbor_retention", {"project": "ml", "rules": [{"keep": "some"}]}, "value of keep must be one of"),
     ("harbor_tag_immutability", {"project": "nope", "tags": "v*"}, "project nope is expected to be there"),
     ("harbor_gc_schedule", {"cron": "daily"}, "a cron of six fields is expected"),
+    ("harbor_scan_all", {"cron": "daily"}, "a cron of six fields is expected"),
+    ("harbor_scan_all", {}, "answers 412 (no scanner is configured, it's not possible to scan)"),
+    ("harbor_replication_policy", {"name": "x"}, "source or destination is expected, an endpoint"),
+    ("harbor_replication_policy", {"name": "x", "source": "a", "destination": "b"}, "but there are both or none"),
+    ("harbor_replication_policy", {"name": "x", "source": "a"}, "endpoint a is expected to be there, but is not"),
+    ("harbor_replication_policy", {"name": "x", "source": "a", "trigger": "scheduled"}, "a cron is expected with trigger scheduled"),
+    ("harbor_replication_policy", {"name": "x", "source": "a", "trigger": "scheduled", "cron": "0 2 * * *"}, "a cron of six fields is expected"),
+    ("harbor_replication_policy", {"name": "x", "source": "a", "trigger": "event_based"}, "because another registry tells no events"),
+    ("harbor_proxy_cache", {"name": "x", "endpoint": "a"}, "endpoint a is expected to be there, but is not"),
+    ("harbor_proxy_cache", {"name": "ml", "endpoint": "a"}, "is expected to be one of endpoint a, but is a project"),
+    ("harbor_proxy_cache", {"name": "Hub", "endpoint": "a"}, "a name of lower-case letters"),
     ("harbor_project", {"name": "Vision"}, "a name of lower-case letters"),
     ("harbor_project", {"name": "a" * 256}, "a name of lower-case letters"),
     ("harbor_project", {"name": "vision", "storage_limit": "50 GB"}, "storage_limit is expected as 500 GiB"),

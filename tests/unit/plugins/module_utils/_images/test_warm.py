@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is brought into a cache, from where, and when it is not. With real registries, molecule/harbor does the same."""
+
+from __future__ import annotations
+
+import io
+import json
+import typing as t
+
+import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.registry import IMAGES, INDEXES, Manifest, Registry, RegistryError, digest_of
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.warm import Cache, Pace, open_now, patience
+
+
+class Fake:
+    """A registry as it keeps images; C(gone) answers nothing."""
+
+    def __init__(self) -> None:
+        self.tags_of: dict[str, dict[str, str]] = {}
+        self.manifests: dict[tuple[str, str], Manifest] = {}
+        self.blobs: dict[tuple[str, str], bytes] = {}
+        self.given: list[str] = []
+        self.gone = False
+
+    def push(self, repository: str, tag: str, *layers: bytes) -> str:
+        rows = [{"digest": digest_of(layer), "size": len(layer)} for layer in layers]
+        manifest = Manifest(json.dumps({"config": rows[0], "layers": rows[1:]}).encode(), IMAGES[0])
+        self.manifests[repository, manifest.digest] = manifest
+        self.blobs.update({(repository, digest_of(layer)): layer for layer in layers})
+        self.tags_of.setdefault(repository, {})[tag] = manifest.digest
+        return manifest.digest
+
+    def _here(self) -> None:
+        if self.gone:
+            raise RegistryError("gone.")
+
+    def repositories(self) -> list[str]:
+        return list(self.tags_of)
+
+    def tags(self, repository: str) -> list[str]:
+        return list(self.tags_of.get(repository, {}))
+
+    def digest(self, repository: str, tag: str) -> str | None:
+        return self.tags_of.get(repository, {}).get(tag)
+
+    def manifest(self, repository: str, reference: str) -> Manifest | None:
+        return self.manifests.get((repository, self.tags_of.get(repository, {}).get(reference, reference)))
+
+    def blob_size(self, repository: str, digest: str) -> int | None:
+        return len(self.blobs[repository, digest]) if (repository, digest) in self.blobs else None
+
+    def blob(self, repository: str, digest: str) -> t.IO[bytes] | None:
+        self._here()
+        if (repository, digest) not in self.blobs:
+            return None
+        self.given.append(digest)
+        return io.BytesIO(self.blobs[repository, digest])
+
+    def mount(self, repository: str, digest: str, other: str) -> bool:
+        self.blobs[repository, digest] = self.blobs[other, digest]
+        return True
+
+    def upload(self, repository: str, digest: str, size: int, data: t.Any) -> None:
+        raw = b""
+        while block := data.read(2):
+            raw += block
+        if digest_of(raw) != digest:
+            raise RegistryError("refused.")
+        self.blobs[repository, digest] = raw
+
+    def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
+        named = [row["digest"] for row in manifest.body.get("manifests", [])] or [digest for digest, _size in manifest.blobs()]
+        have = {digest for name, digest in (*self.blobs, *self.manifests) if name == repository}
+        assert set(named) <= have, "a manifest is expected to come last"
+        self.manifests[repository, manifest.digest] = manifest
+        if not reference.startswith("sha256:"):
+            self.tags_of.setdefault(repository, {})[reference] = manifest.digest
+
+    def delete_manifest(self, repository: str, digest: str) -> None:
+        del self.manifests[repository, digest]
+        self.tags_of[repository] = {tag: each for tag, each in self.tags_of[repository].items() if each != digest}
+
+
+def cache(local: Fake, origin: Fake, above: Fake | None = None, wait: t.Callable[[float], None] | None = None) -> Cache:
+    clock = [0.0]
+
+    def pass_by(seconds: float) -> None:
+        clock[0] += seconds
+        if wait:
+            wait(seconds)
+
+    as_registry = t.cast("t.Callable[[t.Any], Registry]", lambda each: each)
+    return Cache(as_registry(local), as_registry(origin), above and as_registry(above), 0.0, pass_by, lambda: clock[0])
+
+
+def test_what_is_there_already_is_not_brought_again() -> None:
+    local, origin = Fake(), Fake()
+    first, second = origin.push("lab/a", "1", b"config1", b"base", b"own1"), origin.push("lab/a", "2", b"config2", b"base", b"own2")
+    own = cache(local, origin)
+    own.warm("lab/a:1", first)
+    origin.given.clear()
+    own.warm("lab/a:2", second)
+    assert sorted(origin.given) == sorted([digest_of(b"config2"), digest_of(b"own2")])
+    assert own.received == {"origin": len(b"config1baseown1config2own2"), "cache": 0}
+    assert own.missing({"lab/a:1": first, "lab/a:2": second}) == []
+    # by another name
+    promoted = origin.push("lab/prod", "1", b"config1", b"base", b"own1")
+    origin.given.clear()
+    own.warm("lab/prod:1", promoted)
+    assert origin.given == []
+
+
+def test_a_cache_waits_for_the_one_above_it() -> None:
+    local, origin, above = Fake(), Fake(), Fake()
+    digest = origin.push("lab/a", "1", b"config", b"layer")
+    waited: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            above.push("lab/a", "1", b"config", b"layer")
+
+    own = cache(local, origin, above, wait)
+    own.warm("lab/a:1", digest)
+    assert origin.given == [] and own.received == {"origin": 0, "cache": 11} and len(waited) == 3
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_of_one_that_is_away_or_never_gets_it_the_registry_is_asked(gone: bool) -> None:
+    local, origin, above = Fake(), Fake(), Fake()
+    above.gone = gone
+    waited: list[float] = []
+    digest = origin.push("lab/a", "1", b"config", b"layer")
+    own = cache(local, origin, above, waited.append)
+    own.warm("lab/a:1", digest)
+    assert own.received == {"origin": 11, "cache": 0}
+    assert sum(waited) == 0 if gone else 2 * patience(0, 0) <= sum(waited) < 2 * patience(0, 0) + 4
+
+
+def test_what_a_tag_no_longer_means_is_forgotten_and_what_shares_its_digest_comes_again() -> None:
+    local, origin = Fake(), Fake()
+    digest = origin.push("lab/a", "1", b"config", b"layer")
+    origin.push("lab/a", "2", b"config", b"layer")
+    own = cache(local, origin)
+    own.warm("lab/a:1", digest)
+    own.warm("lab/a:2", digest)
+    del origin.tags_of["lab/a"]["2"]
+    own.forget({"lab/a:1": digest})
+    assert own.forgotten == 1 and local.tags("lab/a") == [] and own.missing({"lab/a:1": digest}) == ["lab/a:1"]
+    origin.given.clear()
+    own.warm("lab/a:1", digest)
+    own.forget({"lab/a:1": digest})
+    assert own.forgotten == 1 and origin.given == []
+
+
+def test_an_index_comes_with_its_images() -> None:
+    local, origin = Fake(), Fake()
+    children = [origin.push("lab/a", f"child{n}", b"config%d" % n, b"layer") for n in range(2)]
+    index = Manifest(json.dumps({"manifests": [{"digest": child} for child in children]}).encode(), INDEXES[0])
+    origin.manifests["lab/a", index.digest] = index
+    cache(local, origin).warm("lab/a:1", index.digest)
+    assert {digest for _name, digest in local.manifests} == {index.digest, *children}
+
+
+def test_no_room_is_said_before_anything_is_brought() -> None:
+    local, origin = Fake(), Fake()
+    digest = origin.push("lab/a", "1", b"config", b"layer")
+    with pytest.raises(RegistryError, match=r"are expected to be free for lab/a:1, but its disk would have less than 5% left"):
+        cache(local, origin).warm("lab/a:1", digest, lambda: 10.0)
+    assert origin.given == [] and not local.blobs
+
+
+def test_hours() -> None:
+    assert open_now("", 12) and open_now("20-7", 23.5) and open_now("20-7", 6.9) and not open_now("20-7", 7) and not open_now("20-7", 12)
+    assert open_now("1-5", 1) and not open_now("1-5", 5)
+
+
+def test_the_pace_is_kept_over_all_that_passes() -> None:
+    clock, slept = [100.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock[0] += seconds
+
+    pace = Pace(1000.0, lambda: clock[0], sleep)
+    for _block in range(10):
+        pace.passed(500)
+    assert sum(slept) == pytest.approx(5.0)
+    fast = Pace(0.0, lambda: clock[0], sleep)
+    fast.passed(10**9)
+    assert sum(slept) == pytest.approx(5.0)
