@@ -265,8 +265,11 @@ class Directory(Path):
 
     def plan(self, world: World) -> Change | None:
         observed = world.seen["paths"][self.key]
-        if observed is not None and not self.args["mode"]:
-            return self._compare(world, {"type": "directory"}, self._write(type="directory"))
+        if not self.args["mode"]:
+            if observed is not None:
+                return self._compare(world, {"type": "directory"}, self._write(type="directory"))
+            if ("path", self.key) in world.pending:
+                return None  # this run's package brings it
         self.args = {**self.args, "mode": self.args["mode"] or "0755"}
         return self._compare(world, self._desired("directory"), self._write(type="directory"))
 
