@@ -60,6 +60,11 @@ verdicts:
   returned: always
   type: list
   elements: dict
+gpulab_images:
+  description: The same, for the report.
+  returned: always
+  type: list
+  elements: dict
 misfits:
   description: How many do not run.
   returned: always
@@ -95,7 +100,7 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     verdicts = [{"image": image.name, "node": node.name, **dataclasses.asdict(judge(image, node))} for image in images for node in nodes]
     misfits = [each for each in verdicts if each["runs"] is False]
-    told = dict(verdicts=verdicts, misfits=len(misfits))
+    told = dict(verdicts=verdicts, gpulab_images=verdicts, misfits=len(misfits))
     if misfits and module.params["on_misfit"] == "fail":
         first = misfits[0]
         more = f" ({len(misfits) - 1} more do not run)" if len(misfits) > 1 else ""

@@ -57,6 +57,7 @@ def document(records: t.Sequence[Record], markers: Markers, when: str, seconds: 
         ],
         "outcomes": [outcome for record in records for outcome in record.get("outcomes") or []],
         "requests": _last(records, "requests") or {"kept": False, "requests": [], "wrong": []},
+        "images": [verdict for record in records for verdict in record.get("images") or []],
         "horizontal": told["horizontal"],
         "slowest": [{"host": r["host"], "task": r["task"], "seconds": r["seconds"]} for r in sorted(records, key=lambda r: -(r["seconds"] or 0))[:5]],
     }
@@ -186,8 +187,19 @@ def keys(found: Document) -> dict[str, dict[str, str]]:
     told.update({f"drift {c['host']} {c['kind']} {c['key']}": _same(f"{c['host']}: {c['line']}") for c in found["changes"] if c["drift"]})
     for m in found["modules"]:
         told[f"gate {m['module']} {m['state']}"] = {lang: f"{m[name]}: {GATES[m['state']][lang]}" for lang, name in (("en", "name"), ("zh", "name_zh"))}
+    told.update(
+        {
+            f"image {i['image']} {i['node']}": {"en": _fits(i, i["why"]), "zh": _fits(i, chinese(i["why"]))}
+            for i in found.get("images", [])
+            if i["runs"] is False
+        }
+    )
     told.update({f"failed {v['host']} {v['subject']}": _same(f"{v['host']}: {v['measured']}") for v in found["verdicts"] if v["verdict"] == "failed"})
     return told
+
+
+def _fits(verdict: t.Mapping[str, t.Any], why: str) -> str:
+    return f"{verdict['image']} {verdict['node']}: {why}"
 
 
 def _same(text: str) -> dict[str, str]:
@@ -211,6 +223,7 @@ def counts(found: Document) -> dict[str, int]:
         "violation": sum(f["state"] == "over" for f in found["findings"]),
         "drift": sum(c["drift"] for c in found["changes"]),
         "gate": sum(not m["passes"] and bool(m["deployed"]) for m in found["modules"]),
+        "misfit": len({i["image"] for i in found["images"] if i["runs"] is False}),
         "failed": sum(v["verdict"] == "failed" for v in found["verdicts"]) + len(found["failures"]),
         "unknown": sum(f["state"] == "unknown" for f in found["findings"]) + sum(m["state"] == "unknown" for m in found["modules"]),
     }
@@ -238,6 +251,9 @@ def summary(found: Document) -> dict[str, str]:
     elif any(m["deployed"] for m in found["modules"]):
         en.append("What is deployed is as declared.")
         zh.append("已部署的内容与声明一致。")
+    if n["misfit"]:
+        en.append(f"{n['misfit']} image{'s do' if n['misfit'] > 1 else ' does'} not run on some node.")
+        zh.append(f"{n['misfit']} 个镜像无法在某些节点上运行。")
     if due:
         en.append(f"The way is open for {', '.join(m['name'] for m in due)}.")
         zh.append(f"可以部署：{'、'.join(m['name_zh'] for m in due)}。")

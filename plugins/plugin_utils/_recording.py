@@ -25,6 +25,7 @@ _TOLD = {
     "gates": "gpulab_gates",
     "outcomes": "gpulab_outcomes",
     "findings": "gpulab_findings",
+    "images": "gpulab_images",
     "reading": "gpulab_reading",
     "evidence": "gpulab_evidence",
     "requests": "gpulab_requests",

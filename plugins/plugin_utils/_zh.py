@@ -13,6 +13,36 @@ from __future__ import annotations
 import re
 
 _PHRASES = [
+    # of images; each is a whole sentence
+    (r": install a newer driver, or use an image with CUDA ([\d.]+)\.$", r"：请安装更新的驱动，或改用 CUDA \1 的镜像。"),
+    (r": install a newer driver\.$", "：请安装更新的驱动。"),
+    (r"^is made for (\S+) processors, and (\S+) has (\S+): build it for that, too\.$", r"是为 \1 处理器构建的，而 \2 为 \3：请为其另行构建。"),
+    (r"^does not tell which CUDA it has: .*$", "未说明所含 CUDA：请加标签 gpulab.cuda，或基于带 CUDA_VERSION 的镜像构建。"),
+    (r"^needs a GPU, and (\S+) has none that its driver knows: choose another node\.$", r"需要 GPU，而 \1 没有驱动可识别的 GPU：请换用其他节点。"),
+    (r"^asks for driver (\S+) or newer, and (\S+) has ([\d.]+)", r"要求驱动 \1 或更新，而 \2 为 \3"),
+    (r"^tells the container runtime to refuse this node \((\S+) is expected, driver (\S+) found\)", r"要求容器运行时拒绝该节点（需要 \1，驱动为 \2）"),
+    (r"^has CUDA (\S+), which needs driver (\S+) or newer, and (\S+) has ([\d.]+)", r"含 CUDA \1，需要驱动 \2 或更新，而 \3 为 \4"),
+    (r" \(its compatibility libraries serve data-centre GPUs only\)", "（其兼容库仅适用于数据中心 GPU）"),
+    (
+        r"^has only PTX for (.+?) \((\w+)\), which takes driver (\S+) or newer, and (\S+) has (\S+): build it for \w+\.$",
+        r"对 \1（\2）仅含 PTX，需要驱动 \3 或更新，而 \4 为 \5：请为 \2 构建。",
+    ),
+    (
+        r"^has code for (.+), and none for (.+?) \((\w+)\): build it for \w+, or choose another node\.$",
+        r"含 \1 的代码，但没有 \2（\3）的：请为 \3 构建，或换用其他节点。",
+    ),
+    (
+        r"^does not tell for which GPUs it has code: label it gpulab.sm, so that it can be told for (.+?) \((\w+)\)\.$",
+        r"未说明含哪些 GPU 的代码：请加标签 gpulab.sm，以便判断 \1（\2）。",
+    ),
+    (
+        r"^has CUDA (\S+), whose libraries have no code for (.+?) \((\w+)\): CUDA (\S+) or newer is the first that has\.$",
+        r"含 CUDA \1，其库没有 \2（\3）的代码：CUDA \4 起才有。",
+    ),
+    (
+        r"^has CUDA (\S+), whose libraries have no code for (.+?) \((\w+)\) any more: use CUDA older than (\S+)\.$",
+        r"含 CUDA \1，其库不再含 \2（\3）的代码：请使用早于 \4 的 CUDA。",
+    ),
     (r"^(\S+) is overridden by (.+?) until (\d{4}-\d\d-\d\d): ", r"\1 由 \2 放行至 \3："),
     (r"no host has one of lab_licence_files", "没有主机存有 lab_licence_files 中的授权文件"),
     (r"nobody measures or declares it", "既无测量也无声明"),

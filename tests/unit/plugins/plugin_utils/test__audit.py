@@ -72,6 +72,13 @@ def lab(users: float | None, declared: dict[str, t.Any] | None = None, hosts: in
     ]
 
 
+MISFIT = {
+    "image": "lab/train:1",
+    "node": "gpu1",
+    "runs": False,
+    "why": "needs a GPU, and gpu1 has none that its driver knows: choose another node.",
+    "source": "x",
+}
 FILE = {"kind": "file", "key": "/etc/a", "before": {"mode": "0600"}, "after": {"mode": "0644"}, "impact": ["restarts a"]}
 CHANGE = {"role": "gpulab.expansion.gpu_node", "changed": True, "prediction": [FILE]}
 MARKERS = {"node000": {"gpu_node": "{}"}}
@@ -158,3 +165,15 @@ def test_200_hosts_stay_readable_and_small() -> None:
     assert len(text.encode()) < 3_000_000
     assert text.count("<details") >= 200 and "<details open" not in text
     assert found["thresholds"][0]["states"] == {"ok": 1599, "over": 1}
+
+
+def test_images_that_do_not_run_are_told_and_gone_when_they_do() -> None:
+    unknown = {**MISFIT, "image": "lab/b:1", "runs": None, "why": "does not tell which CUDA it has: label it gpulab.cuda."}
+    found = document([*lab(12), record("localhost", images=[MISFIT, {**MISFIT, "runs": True, "node": "gpu2"}, unknown])], {}, "now", 1.0, None)
+    jsonschema.validate(found, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert "1 image does not run on some node." in found["summary"]["en"] and "1 个镜像无法在某些节点上运行。" in found["summary"]["zh"]
+    text = page(found, "en")
+    assert "lab/train:1" in text and "需要 GPU，而 gpu1 没有驱动可识别的 GPU：请换用其他节点。" in text and "lab/b:1" in text and text.count("gpu2") == 0
+    later = document([*lab(12), record("localhost", images=[unknown])], {}, "later", 1.0, found)
+    (gone,) = later["compared"]["gone"]
+    assert gone["en"].startswith("lab/train:1 gpu1: needs a GPU") and "does not run" not in later["summary"]["en"]

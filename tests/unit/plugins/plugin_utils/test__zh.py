@@ -17,7 +17,9 @@ from ansible_collections.gpulab.expansion.plugins.plugin_utils._zh import chines
 
 UTILS = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 # names, units, and what a driver or a server said, stay as they are
-STAY = re.compile(r"Prometheus|GPU|Unknown Error|Gbit/s|GB|TB|no answer|boom|Li Wei")
+STAY = re.compile(
+    r"sm_\d+a?|compute_\d+|gpulab\.\w+|CUDA(_VERSION)?|PTX|NVIDIA|GeForce|RTX|Tesla|PCIe|HBM\d|SXM\d|amd64|arm64|node\d|[a-z0-9]+(?=[ ：]为)|cuda>=|driver>=|brand=\w+|Ti|mgmt1|Prometheus|GPU|Unknown Error|Gbit/s|GB|TB|no answer|boom|Li Wei"
+)
 
 
 def situations(domain: str, name: str) -> types.ModuleType:
@@ -32,6 +34,10 @@ def phrases() -> t.Iterator[str]:
     tests = situations("_thresholds", "test_thresholds.py")
     for _what, key, measured, _state, _told in tests.SITUATIONS:
         yield from (finding.told for finding in judge_all([tests.THRESHOLDS[key]], measured, tests.NOW))
+    images = situations("_images", "test_fit.py")
+    yield from (
+        verdict.why for verdict in (images.judge(image, node) for image in images.IMAGES.values() for node in images.NODES.values()) if verdict.runs is not True
+    )
     gates = situations("_roadmap", "test_judge.py")
     for _what, key, known, _override, _state, _told in gates.SITUATIONS:
         yield from (j.found for j in judge(gates.ROADMAP.modules[key], known, [], gates.NOW).judgements)
