@@ -140,6 +140,10 @@ dpkg_interrupted:
   description: Whether an earlier package transaction stopped half way.
   returned: always
   type: bool
+half_configured:
+  description: Version by name of each package that waits to be configured since then.
+  returned: always
+  type: dict
 policy_rc_d:
   description: Whether something forbids service starts; V(ours) is a left-over of an interrupted run.
   returned: always

@@ -196,7 +196,8 @@ class Packages(Resource):
         impact += [f"removes package {name}" for name in simulation["remove"]]
         if seen["dpkg_interrupted"]:
             impact.append("finishes the package transaction that an earlier run left half way")
-        versions = {p["name"]: p["version"] for p in transaction}
+        # what another role began is finished with it, and that one finds it done
+        versions = {**seen.get("half_configured", {}), **{p["name"]: p["version"] for p in transaction}}
         before: Tree = {"packages": {**{p["name"]: p["old"] for p in upgraded}, **{n: seen["packages"].get(n) for n in simulation["remove"]}}}
         after: Tree = {"packages": {**versions, **dict.fromkeys(simulation["remove"])}}
         if seen["dpkg_interrupted"]:

@@ -242,6 +242,9 @@ class Lab:
                 os.killpg(process.pid, signal.SIGKILL)
                 subprocess.run(["docker", "kill", *(f"{self.prefix}-{host}" for host in kill["all"])], check=True, capture_output=True)
                 self.box("up", *kill["all"])
+                for host in kill["all"]:
+                    # an engine that starts with its host writes what it writes; one that cannot start tries for ever
+                    self.sh(host, "timeout 90 sh -c 'until [ -z \"$(systemctl list-units --state=activating --no-legend)\" ]; do sleep 1; done'", check=False)
                 return
             time.sleep(0.05)
         raise AssertionError(f"the condition to kill at never held on {kill['host']}: {kill['when']}")

@@ -72,6 +72,7 @@ class HostReader:
             "urls": {url: probe(url) for url in want["urls"]},
             "simulation": self.simulation(simulate, packages, interrupted),
             "dpkg_interrupted": interrupted,
+            "half_configured": half_configured() if interrupted else {},
             "policy_rc_d": policy_rc_d(),
             "markers": markers(),
         }
@@ -207,6 +208,19 @@ def dpkg_interrupted() -> bool:
         return True
     with open("/var/lib/dpkg/status", encoding="utf-8", errors="replace") as handle:
         return any(line.startswith("Status: ") and line.split()[3] not in ("installed", "config-files", "not-installed") for line in handle)
+
+
+def half_configured() -> dict[str, str]:
+    """Version by name of each package that C(dpkg --configure -a) would finish, whoever began it."""
+    with open("/var/lib/dpkg/status", encoding="utf-8", errors="replace") as handle:
+        entries = handle.read().split("\n\n")
+    found: dict[str, str] = {}
+    for entry in entries:
+        state = re.search(r"(?m)^Status: \S+ ok (?:unpacked|half-configured|triggers-awaited|triggers-pending)$", entry)
+        name, version = re.search(r"(?m)^Package: (\S+)$", entry), re.search(r"(?m)^Version: (\S+)$", entry)
+        if state and name and version:
+            found[name[1]] = version[1]
+    return found
 
 
 def markers() -> dict[str, str]:

@@ -206,6 +206,17 @@ def test_interrupted_transaction_is_finished() -> None:
     assert change.after == {"packages": {}, "dpkg": "complete"}
 
 
+def test_what_one_role_finishes_another_finds_done() -> None:
+    """The power failed while rsyslog was configured; chrony, which comes first, is well."""
+    begun = {"dpkg_interrupted": True, "half_configured": {"rsyslog": "8.2302.0-1"}}
+    (change,) = compute(resources(PACKAGE), {**converged(100, 200), **begun}, set())
+    assert change.after == {"packages": {"rsyslog": "8.2302.0-1"}, "dpkg": "complete"}
+    rsyslog = ("packages", {"names": ["rsyslog"]})
+    waiting = {**seen(packages={"rsyslog": None}), **begun, "simulation": {"install": [], "remove": []}}
+    assert len(compute(resources(rsyslog), waiting, set())) == 1
+    assert compute(resources(rsyslog), foresee(waiting, [change.as_prediction()]), set()) == []
+
+
 def test_one_package_transaction() -> None:
     with pytest.raises(PlanError, match="one packages resource is expected"):
         compute(resources(PACKAGE, PACKAGE), BARE_CHRONY, set())
