@@ -24,4 +24,9 @@ options:
     description: File of the certificate authority that signed its certificate.
     type: path
     default: ""
+  unit:
+    description:
+      - Unit that runs Harbor on this host, so that a dry run that would start it for the first time tells what would be made instead of asking it.
+    type: str
+    default: ""
 """

@@ -66,16 +66,15 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    value=dict(type="raw", no_log=False),
+    secret=dict(type="bool", default=False, no_log=False),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_configuration",
-        dict(
-            name=dict(type="str", required=True),
-            value=dict(type="raw", no_log=False),
-            secret=dict(type="bool", default=False, no_log=False),
-        ),
-    )
+    module_of("harbor_configuration", OPTIONS)
 
 
 if __name__ == "__main__":

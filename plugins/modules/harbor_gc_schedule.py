@@ -67,16 +67,15 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    cron=dict(type="str", default="0 0 2 * * *"),
+    delete_untagged=dict(type="bool", default=True),
+    workers=dict(type="int", default=1),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_gc_schedule",
-        dict(
-            cron=dict(type="str", default="0 0 2 * * *"),
-            delete_untagged=dict(type="bool", default=True),
-            workers=dict(type="int", default=1),
-        ),
-    )
+    module_of("harbor_gc_schedule", OPTIONS)
 
 
 if __name__ == "__main__":

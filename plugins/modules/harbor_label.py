@@ -69,17 +69,16 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    project=dict(type="str"),
+    color=dict(type="str", default=""),
+    description=dict(type="str", default=""),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_label",
-        dict(
-            name=dict(type="str", required=True),
-            project=dict(type="str"),
-            color=dict(type="str", default=""),
-            description=dict(type="str", default=""),
-        ),
-    )
+    module_of("harbor_label", OPTIONS)
 
 
 if __name__ == "__main__":

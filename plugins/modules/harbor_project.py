@@ -82,21 +82,20 @@ gpulab_prediction:
 from ..module_utils._harbor.apply import module_of
 from ..module_utils._harbor.model import SEVERITIES
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    public=dict(type="bool"),
+    storage_limit=dict(type="str"),
+    auto_scan=dict(type="bool"),
+    prevent_vul=dict(type="bool"),
+    severity=dict(type="str", choices=list(SEVERITIES)),
+    auto_sbom_generation=dict(type="bool"),
+    enable_content_trust_cosign=dict(type="bool"),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_project",
-        dict(
-            name=dict(type="str", required=True),
-            public=dict(type="bool"),
-            storage_limit=dict(type="str"),
-            auto_scan=dict(type="bool"),
-            prevent_vul=dict(type="bool"),
-            severity=dict(type="str", choices=list(SEVERITIES)),
-            auto_sbom_generation=dict(type="bool"),
-            enable_content_trust_cosign=dict(type="bool"),
-        ),
-    )
+    module_of("harbor_project", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -67,16 +67,15 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    project=dict(type="str", required=True),
+    username=dict(type="str", required=True),
+    role=dict(type="str", choices=["project_admin", "maintainer", "developer", "guest", "limited_guest"], default="developer"),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_project_member",
-        dict(
-            project=dict(type="str", required=True),
-            username=dict(type="str", required=True),
-            role=dict(type="str", choices=["project_admin", "maintainer", "developer", "guest", "limited_guest"], default="developer"),
-        ),
-    )
+    module_of("harbor_project_member", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -69,17 +69,16 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    endpoint=dict(type="str", required=True),
+    public=dict(type="bool"),
+    storage_limit=dict(type="str"),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_proxy_cache",
-        dict(
-            name=dict(type="str", required=True),
-            endpoint=dict(type="str", required=True),
-            public=dict(type="bool"),
-            storage_limit=dict(type="str"),
-        ),
-    )
+    module_of("harbor_proxy_cache", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -102,21 +102,20 @@ gpulab_prediction:
 from ..module_utils._harbor.apply import module_of
 from ..module_utils._harbor.model import TYPES
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    type=dict(type="str", choices=list(TYPES), default="docker-registry"),
+    endpoint=dict(type="str"),
+    insecure=dict(type="bool", default=False),
+    access_key=dict(type="str", default="", no_log=False),
+    access_secret=dict(type="str", no_log=True),
+    renew_secret=dict(type="bool", default=False, no_log=False),
+    description=dict(type="str", default=""),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_registry_endpoint",
-        dict(
-            name=dict(type="str", required=True),
-            type=dict(type="str", choices=list(TYPES), default="docker-registry"),
-            endpoint=dict(type="str"),
-            insecure=dict(type="bool", default=False),
-            access_key=dict(type="str", default="", no_log=False),
-            access_secret=dict(type="str", no_log=True),
-            renew_secret=dict(type="bool", default=False, no_log=False),
-            description=dict(type="str", default=""),
-        ),
-    )
+    module_of("harbor_registry_endpoint", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -114,26 +114,25 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    source=dict(type="str", default=""),
+    destination=dict(type="str", default=""),
+    namespace=dict(type="str", default=""),
+    flatten=dict(type="int", default=-1),
+    repositories=dict(type="str", default="**"),
+    tags=dict(type="str", default="**"),
+    trigger=dict(type="str", choices=["manual", "scheduled", "event_based"], default="manual"),
+    cron=dict(type="str", default=""),
+    override=dict(type="bool", default=True),
+    deletion=dict(type="bool", default=False),
+    speed=dict(type="int", default=-1),
+    enabled=dict(type="bool", default=True),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_replication_policy",
-        dict(
-            name=dict(type="str", required=True),
-            source=dict(type="str", default=""),
-            destination=dict(type="str", default=""),
-            namespace=dict(type="str", default=""),
-            flatten=dict(type="int", default=-1),
-            repositories=dict(type="str", default="**"),
-            tags=dict(type="str", default="**"),
-            trigger=dict(type="str", choices=["manual", "scheduled", "event_based"], default="manual"),
-            cron=dict(type="str", default=""),
-            override=dict(type="bool", default=True),
-            deletion=dict(type="bool", default=False),
-            speed=dict(type="int", default=-1),
-            enabled=dict(type="bool", default=True),
-        ),
-    )
+    module_of("harbor_replication_policy", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -94,27 +94,26 @@ gpulab_prediction:
 from ..module_utils._harbor.apply import module_of
 from ..module_utils._harbor.model import KEEPS
 
+OPTIONS = dict(
+    project=dict(type="str", required=True),
+    rules=dict(
+        type="list",
+        elements="dict",
+        default=[],
+        options=dict(
+            keep=dict(type="str", choices=list(KEEPS), required=True),
+            number=dict(type="int", default=0),
+            repositories=dict(type="str", default="**"),
+            tags=dict(type="str", default="**"),
+            untagged=dict(type="bool", default=True),
+        ),
+    ),
+    cron=dict(type="str", default="0 0 3 * * *"),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_retention",
-        dict(
-            project=dict(type="str", required=True),
-            rules=dict(
-                type="list",
-                elements="dict",
-                default=[],
-                options=dict(
-                    keep=dict(type="str", choices=list(KEEPS), required=True),
-                    number=dict(type="int", default=0),
-                    repositories=dict(type="str", default="**"),
-                    tags=dict(type="str", default="**"),
-                    untagged=dict(type="bool", default=True),
-                ),
-            ),
-            cron=dict(type="str", default="0 0 3 * * *"),
-        ),
-    )
+    module_of("harbor_retention", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -89,21 +89,20 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    project=dict(type="str"),
+    access=dict(type="list", elements="str", default=[]),
+    days=dict(type="int", default=365),
+    description=dict(type="str", default=""),
+    disabled=dict(type="bool", default=False),
+    secret_file=dict(type="path", no_log=False),
+    renew_secret=dict(type="bool", default=False, no_log=False),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_robot",
-        dict(
-            name=dict(type="str", required=True),
-            project=dict(type="str"),
-            access=dict(type="list", elements="str", default=[]),
-            days=dict(type="int", default=365),
-            description=dict(type="str", default=""),
-            disabled=dict(type="bool", default=False),
-            secret_file=dict(type="path", no_log=False),
-            renew_secret=dict(type="bool", default=False, no_log=False),
-        ),
-    )
+    module_of("harbor_robot", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -59,14 +59,13 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    cron=dict(type="str", default="0 0 3 * * 0"),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_scan_all",
-        dict(
-            cron=dict(type="str", default="0 0 3 * * 0"),
-        ),
-    )
+    module_of("harbor_scan_all", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -70,17 +70,16 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    project=dict(type="str", required=True),
+    repositories=dict(type="str", default="**"),
+    tags=dict(type="str", required=True),
+    disabled=dict(type="bool", default=False),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_tag_immutability",
-        dict(
-            project=dict(type="str", required=True),
-            repositories=dict(type="str", default="**"),
-            tags=dict(type="str", required=True),
-            disabled=dict(type="bool", default=False),
-        ),
-    )
+    module_of("harbor_tag_immutability", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -77,19 +77,18 @@ gpulab_prediction:
 
 from ..module_utils._harbor.apply import module_of
 
+OPTIONS = dict(
+    username=dict(type="str", required=True),
+    email=dict(type="str"),
+    realname=dict(type="str", default=""),
+    comment=dict(type="str", default=""),
+    sysadmin=dict(type="bool", default=False),
+    password=dict(type="str", no_log=True),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_user",
-        dict(
-            username=dict(type="str", required=True),
-            email=dict(type="str"),
-            realname=dict(type="str", default=""),
-            comment=dict(type="str", default=""),
-            sysadmin=dict(type="bool", default=False),
-            password=dict(type="str", no_log=True),
-        ),
-    )
+    module_of("harbor_user", OPTIONS)
 
 
 if __name__ == "__main__":

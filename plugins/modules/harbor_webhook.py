@@ -100,21 +100,20 @@ gpulab_prediction:
 from ..module_utils._harbor.apply import module_of
 from ..module_utils._harbor.model import EVENTS
 
+OPTIONS = dict(
+    project=dict(type="str", required=True),
+    name=dict(type="str", required=True),
+    address=dict(type="str"),
+    kind=dict(type="str", choices=["http", "slack"], default="http"),
+    payload=dict(type="str", choices=["Default", "CloudEvents"], default="Default"),
+    events=dict(type="list", elements="str", choices=list(EVENTS), default=[]),
+    insecure=dict(type="bool", default=False),
+    enabled=dict(type="bool", default=True),
+)
+
 
 def main() -> None:
-    module_of(
-        "harbor_webhook",
-        dict(
-            project=dict(type="str", required=True),
-            name=dict(type="str", required=True),
-            address=dict(type="str"),
-            kind=dict(type="str", choices=["http", "slack"], default="http"),
-            payload=dict(type="str", choices=["Default", "CloudEvents"], default="Default"),
-            events=dict(type="list", elements="str", choices=list(EVENTS), default=[]),
-            insecure=dict(type="bool", default=False),
-            enabled=dict(type="bool", default=True),
-        ),
-    )
+    module_of("harbor_webhook", OPTIONS)
 
 
 if __name__ == "__main__":

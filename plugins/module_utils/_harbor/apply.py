@@ -20,13 +20,15 @@ from .model import KINDS, Kind
 ABSENT = {"state": "absent"}
 
 
+def spec_of(options: dict[str, t.Any]) -> dict[str, t.Any]:
+    """The arguments of a module that keeps a list of objects with these C(options)."""
+    common = dict(state=dict(type="str", choices=["present", "absent"], default="present"), confirm=dict(type="str", default=""))
+    return dict(list=dict(type="list", elements="dict", required=True, options={**options, **common}), **ACCESS_SPEC)
+
+
 def module_of(name: str, options: dict[str, t.Any]) -> None:
     """The module C(name), which keeps a list of objects with these C(options)."""
-    common = dict(state=dict(type="str", choices=["present", "absent"], default="present"), confirm=dict(type="str", default=""))
-    module = AnsibleModule(
-        argument_spec=dict(list=dict(type="list", elements="dict", required=True, options={**options, **common}), **ACCESS_SPEC),
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=spec_of(options), supports_check_mode=True)
     kind = KINDS[name](Client(access_of(module.params)))
     try:
         changes = _keep(kind, module.params["list"], module.check_mode)
@@ -36,11 +38,21 @@ def module_of(name: str, options: dict[str, t.Any]) -> None:
     module.exit_json(changed=bool(changes), gpulab_prediction=changes, diff=dict(before=text[0], after=text[1]))
 
 
-def _keep(kind: Kind, objects: list[Tree], check_mode: bool) -> list[Tree]:
+def planned(kind: Kind, objects: list[Tree]) -> list[Tree]:
+    """What would be made in a Harbor that keeps nothing yet."""
+    _look_at(kind, objects)
+    return [change for wanted in objects for change in [_change(kind, wanted, None)] if change]
+
+
+def _look_at(kind: Kind, objects: list[Tree]) -> None:
     for wanted in objects:
         problem = kind.problem(wanted) or _unconfirmed(kind, wanted)
         if problem:
             raise HarborError(problem)
+
+
+def _keep(kind: Kind, objects: list[Tree], check_mode: bool) -> list[Tree]:
+    _look_at(kind, objects)
     # all are looked at before the first is changed
     seen = [(wanted, found, _change(kind, wanted, found)) for wanted in objects for found in [kind.found(wanted)]]
     changes = [change for _wanted, _found, change in seen if change]

@@ -40,6 +40,7 @@ ACCESS_SPEC: dict[str, t.Any] = dict(
     username=dict(type="str", required=True),
     password=dict(type="str", required=True, no_log=True),
     ca_path=dict(type="path", default=""),
+    unit=dict(type="str", default=""),
 )
 
 

@@ -33,8 +33,14 @@ class Kind:
     name: t.ClassVar[str]
     untold: t.ClassVar[frozenset[str]] = frozenset()  # what Harbor never tells, so that nobody can read it back
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
+    def __init__(self, client: Client | None) -> None:
+        """Without a client, of a Harbor that this run would first make: then only desired() of what is not there is asked."""
+        self._client = client
+
+    @property
+    def client(self) -> Client:
+        assert self._client is not None
+        return self._client
 
     def key(self, wanted: Tree) -> str:
         return str(wanted["name"])
@@ -328,7 +334,8 @@ class Replication(Kind):
         return _endpoint(self.client, f"replication {wanted['name']}", wanted["source"] or wanted["destination"])
 
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
-        self._endpoint(wanted)  # also a dry run says that it is not there
+        if self._client:
+            self._endpoint(wanted)  # also a dry run says that it is not there
         plain = ("source", "destination", "namespace", "flatten", "trigger", "cron", "repositories", "tags", "override", "deletion", "enabled", "speed")
         return {name: wanted[name] for name in plain}
 
@@ -379,7 +386,7 @@ class ProxyCache(Project):
     name = "harbor_proxy_cache"
 
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
-        if found is None:
+        if found is None and self._client:
             self._endpoint(wanted)
         return {**super().desired(wanted, found), "endpoint": wanted["endpoint"]}
 
@@ -630,6 +637,8 @@ class User(Kind):
 
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         told = {name: wanted[name] for name in ("email", "realname", "comment", "sysadmin")}
+        if found is None:
+            return {**told, "password": unknown("secret")}
         return {**told, "password": unknown("secret")} if not self.client.logs_in(wanted["username"], wanted["password"]) else told
 
     def observed(self, wanted: Tree, found: Tree) -> Tree:

@@ -18,7 +18,8 @@ from ansible_collections.gpulab.expansion.plugins.plugin_utils._zh import chines
 UTILS = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 # names, units, and what a driver or a server said, stay as they are
 STAY = re.compile(
-    r"sm_\d+a?|compute_\d+|gpulab\.\w+|CUDA(_VERSION)?|PTX|NVIDIA|GeForce|RTX|Tesla|PCIe|HBM\d|SXM\d|amd64|arm64|node\d|[a-z0-9]+(?=[ ：]为)|cuda>=|driver>=|brand=\w+|Ti|mgmt1|Prometheus|GPU|Unknown Error|Gbit/s|GB|TB|no answer|boom|Li Wei"
+    r"sm_\d+a?|compute_\d+|gpulab\.\w+|CUDA(_VERSION)?|PTX|NVIDIA|GeForce|RTX|Tesla|PCIe|HBM\d|SXM\d|amd64|arm64|[a-z0-9]+(?=[ ：]为)"
+    r"|cuda>=|driver>=|brand=\w+|Ti|mgmt1|Prometheus|GPU|Unknown Error|Gbit/s|GB|TB|no answer|boom|Li Wei"
 )
 
 
