@@ -28,6 +28,7 @@ READ_BEFORE = {
     "plugins/module_utils/_borg/client.py": "borg_repository reads before it creates; borg_extract restores into an empty directory",
     "plugins/module_utils/_borg/admin.py": "runs on the admin host by timers; refuses while an archive is missing",
     "plugins/module_utils/_borg/offsite.py": "runs on the server by timers; compares ids and transactions first",
+    "plugins/module_utils/_harbor/serve.py": "runs on the registry's host as a service; does what Harbor's installer does",
     "plugins/module_utils/_images/keep.py": "runs on the registry's host by timers; collects what no image names any more",
     "plugins/module_utils/_images/warm.py": "runs on caches by a timer; compares digests before it brings or forgets",
     "plugins/module_utils/_search/client.py": "systemctl is-active only reads",

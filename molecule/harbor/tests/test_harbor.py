@@ -194,7 +194,8 @@ def test_certificates_are_renewed_under_load(images: Images, lab: Lab, contract:
     digest = images.make(14, [2])
     images.push("lab/load:1")
     images.wait_for("lab/load:1", digest)
-    loop = "for i in $(seq 60); do skopeo copy -q --retry-times 3 docker://store1:5000/lab/load:1 dir:/tmp/load >/dev/null 2>&1 && sha256sum /tmp/load/manifest.json || echo failed; done"
+    pull = "skopeo copy -q --retry-times 3 docker://store1:5000/lab/load:1 dir:/tmp/load >/dev/null 2>&1"
+    loop = f"for i in $(seq 60); do {pull} && sha256sum /tmp/load/manifest.json || echo failed; done"
     lab.sh("mgmt1", f"({loop}) > /tmp/loaded 2>&1 &")
     run = lab.play(contract.subject.playbook, variables={**contract.subject.variables, "harbor_certificate_renew_days": 820})
     assert run.rc == 0 and any("server.pem" in str(key) for key in run.changes())
@@ -202,6 +203,38 @@ def test_certificates_are_renewed_under_load(images: Images, lab: Lab, contract:
     lines = lab.sh("mgmt1", "cat /tmp/loaded").stdout.splitlines()
     assert lines.count("failed") == 0 and {line.split()[0] for line in lines} == {digest[7:]}
     assert lab.play(contract.subject.playbook, variables=contract.subject.variables).rc == 0
+
+
+def test_a_dry_run_of_harbor_itself_tells_what_would_be_kept_in_it(images: Images, lab: Lab, contract: Contract) -> None:
+    """It does not run here; up to its first start all that would be done is told, and nothing is."""
+    stub = "/etc/systemd/system/docker.service"
+    lab.sh("store1", f"printf '[Service]\nExecStart=/bin/true\n' > {stub}; systemctl daemon-reload")
+    other = {
+        "harbor_flavour": "harbor",
+        "harbor_database_password": "box-Cellar-5523-pine",
+        "harbor_installer": {"url": "http://mirror/apt/key.asc", "sha256": "0" * 64},
+        "harbor_projects": [{"name": "vision", "immutable": ["release-*"], "keep": 10}],
+    }
+    try:
+        before = lab.manifest(["store1"])
+        run = lab.play(contract.subject.playbook, check=True, variables={**contract.subject.variables, **other})
+        assert run.rc == 0, run.output
+        assert not list(contract.written(before, lab.manifest(["store1"])))
+    finally:
+        lab.sh("store1", f"rm {stub}; systemctl daemon-reload")
+    told = {(kind, key) for host, kind, key in run.changes() if host == "store1"}
+    assert {
+        ("download", "/var/lib/gpulab/harbor/harbor-2.16.0.tgz"),
+        ("unit", "gpulab-harbor.service"),
+        ("file", "/etc/gpulab/borg/before.d/harbor"),
+        ("harbor_user", "puller"),
+        ("harbor_project", "vision"),
+        ("harbor_project_member", "vision/puller"),
+        ("harbor_tag_immutability", "vision/**:release-*"),
+        ("harbor_retention", "vision"),
+        ("harbor_gc_schedule", "gc"),
+    } <= told, told
+    assert "box-Cellar-5523-pine" not in run.output
 
 
 # -- what cannot be
@@ -218,7 +251,13 @@ BAD: list[tuple[dict[str, t.Any], str]] = [
     ({"harbor_runtimes": ["rkt"]}, "harbor_runtimes"),
     ({"harbor_prehaet": ["lab/*:*"]}, "harbor_prehaet"),
     ({"harbor_certificate_days": 20}, "harbor_certificate_renew_days is expected to be possible"),
-    ({"harbor_collect_at": "sometimes"}, "harbor_collect_at"),
+    ({"harbor_collect_at": "sometimes"}, "harbor_collect_at is expected as days and a time"),
+    ({"harbor_projects": [{"name": "vision"}]}, "which has no projects, quotas, retention or rights"),
+    ({"harbor_flavour": "harbor", "harbor_database_password": "box-Cellar-5523-pine"}, "harbor_installer is expected to have the url"),
+    (
+        {"harbor_flavour": "harbor", "harbor_database_password": "box-Cellar-5523-pine", "harbor_installer": {"url": "http://mirror/x", "sha256": "0" * 64}},
+        "docker and its compose plugin are expected on store1",
+    ),
 ]
 
 
