@@ -197,7 +197,7 @@ def test_certificates_are_renewed_under_load(images: Images, lab: Lab, contract:
     pull = "skopeo copy -q --retry-times 3 docker://store1:5000/lab/load:1 dir:/tmp/load >/dev/null 2>&1"
     loop = f"for i in $(seq 60); do {pull} && sha256sum /tmp/load/manifest.json || echo failed; done"
     lab.sh("mgmt1", f"({loop}) > /tmp/loaded 2>&1 &")
-    run = lab.play(contract.subject.playbook, variables={**contract.subject.variables, "harbor_certificate_renew_days": 820})
+    run = lab.play(contract.subject.playbook, variables={**contract.subject.variables, "harbor_certificate_days": 826, "harbor_certificate_renew_days": 825})
     assert run.rc == 0 and any("server.pem" in str(key) for key in run.changes())
     lab.sh("mgmt1", "timeout 120 sh -c 'until [ $(wc -l < /tmp/loaded) -ge 60 ]; do sleep 0.5; done'")
     lines = lab.sh("mgmt1", "cat /tmp/loaded").stdout.splitlines()
