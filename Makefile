@@ -82,3 +82,4 @@ bench: box ## ratios, measured side by side
 	@$(BIN)/python bench/backup.py
 	@$(BIN)/python bench/audit.py
 	@$(BIN)/python bench/logs.py
+	@$(BIN)/python bench/images.py

@@ -71,6 +71,7 @@ def test_commands_of_the_readme(told: dict[int, tuple[str, str, float]]) -> None
     report = pathlib.Path(re.search(r"Report: (\S+)", second).group(1))  # type: ignore[union-attr]
     text = report.read_text(encoding="utf-8")
     assert "| gpu_node | deployed and verified on gpu1, gpu2 |" in text and "| borg | deployed and verified on gpu1, gpu2, mgmt1 |" in text
+    assert "| harbor | deployed and verified on store1, gpu1, gpu2 |" in text
     assert report.with_suffix(".json").exists()
     accepted = json.loads((ROOT / "inventories/box/requests/accepted/2026-11-backups.json").read_text(encoding="utf-8"))
     assert accepted["module"] == "borg" and {v["host"] for v in accepted["verified"]} >= {"gpu1", "gpu2", "mgmt1", "store1"}

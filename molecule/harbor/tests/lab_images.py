@@ -31,7 +31,8 @@ def put(raw, kind):
 def image(platform):
     layers, ids = [], []
     for number, size in enumerate(sizes):
-        noise = random.Random(f"{seed if number == len(sizes) - 1 else 0}-{number}-{platform}").randbytes(int(size * 1e6))
+        made = random.Random(f"{seed if number == len(sizes) - 1 else 0}-{number}-{platform}")
+        noise = b"".join(made.randbytes(min(10 ** 7, int(size * 1e6) - done)) for done in range(0, int(size * 1e6), 10 ** 7))
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
             entry = tarfile.TarInfo(f"data{number}")

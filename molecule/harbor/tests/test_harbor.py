@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import time
 import typing as t
 
 import pytest
-from harness import Contract, Lab, soak
+import yaml
+from harness import ROOT, Contract, Lab, soak
 from lab_images import ADMIN, PULLER, Images
 
 
@@ -93,6 +95,26 @@ def test_an_image_of_another_name_brings_nothing_twice(images: Images) -> None:
     images.wait_for("lab/prod:1", digest)
     for cache, was in before.items():
         assert sum(images.received(cache).values()) - was < 1e5, cache
+
+
+def test_promotion_is_by_digest_and_moves_no_release(images: Images, lab: Lab, contract: Contract) -> None:
+    """A dry run tells it, the run does it once, and another image does not get the name unasked."""
+    book = ROOT / "playbooks" / "promote.yml"
+    digest = images.make(31, [1], platforms=("amd64", "arm64"))
+    images.push("lab/tried:1")
+    wanted = {**contract.subject.variables, "image": "lab/tried:1", "to": "lab/released:prod-1"}
+    dry = lab.play(book, check=True, variables=wanted)
+    assert dry.changes()["store1", "registry_image", "lab/released:prod-1"]["after"] == {"digest": digest} and images.digest("lab/released:prod-1") == ""
+    real = lab.play(book, variables=wanted)
+    assert real.changes() == dry.changes() and images.digest("lab/released:prod-1") == digest
+    assert not lab.play(book, variables=wanted).changes()
+    images.make(32, [1])
+    images.push("lab/tried:1")
+    moved = lab.play(book, variables=wanted)
+    assert moved.rc != 0 and f"is expected to be new, but is {digest} already" in moved.output and images.digest("lab/released:prod-1") == digest
+    assert lab.play(book, variables={**wanted, "confirm": "lab/released:prod-1"}).rc == 0 and images.digest("lab/released:prod-1") != digest
+    none = lab.play(book, check=True, variables={**wanted, "image": "lab/tried:9"})
+    assert none.rc != 0 and "image lab/tried:9 is expected in the registry, but is not there" in none.output
 
 
 def test_a_cache_that_is_gone_costs_time_and_nothing_else(images: Images, lab: Lab) -> None:
@@ -235,6 +257,22 @@ def test_a_dry_run_of_harbor_itself_tells_what_would_be_kept_in_it(images: Image
         ("harbor_gc_schedule", "gc"),
     } <= told, told
     assert "box-Cellar-5523-pine" not in run.output
+
+
+def test_the_audit_says_which_image_does_not_run_where(images: Images, lab: Lab, contract: Contract, tmp_path: pathlib.Path) -> None:
+    for seed, cuda in ((21, "12.4.1"), (22, "13.0.0")):
+        images.make(seed, [1], config={"Env": [f"CUDA_VERSION={cuda}"]})
+        images.push(f"lab/cuda:{cuda}")
+    told = yaml.safe_load(lab.inventory.read_text(encoding="utf-8"))
+    (tmp_path / "hosts.yml").write_text(yaml.safe_dump({**told, "gpu_nodes": {"hosts": {"gpu1": None, "mgmt1": None}}}), encoding="ascii")
+    more = {**contract.subject.variables, "audit_seconds": 1, "lab_disks": ["none"], "harbor_preheat": ["lab/cuda:*"]}
+    run = Lab(lab.prefix, tmp_path / "hosts.yml").play(ROOT / "playbooks" / "audit.yml", check=True, variables=more)
+    (found,) = (record["images"] for record in run.records if record["images"])
+    verdicts = {(row["image"], row["node"]): (row["runs"], row["why"]) for row in found}
+    assert set(verdicts) == {("lab/cuda:12.4.1", "gpu1"), ("lab/cuda:13.0.0", "gpu1")}, "a node without a driver is told elsewhere"
+    assert verdicts["lab/cuda:12.4.1", "gpu1"][0] is True
+    runs, why = verdicts["lab/cuda:13.0.0", "gpu1"]
+    assert runs is False and "which needs driver 580.65.06 or newer, and gpu1 has" in why
 
 
 # -- what cannot be

@@ -124,7 +124,7 @@ class Copy:
         self.share = share
         self.limit = ["--bwlimit", bandwidth] if bandwidth else []
 
-    def run(self, state: State, with_lock: t.Callable[[], None]) -> State:
+    def run(self, state: State, with_lock: t.Callable[[int], None]) -> State:
         """The new state. C(synced) is a time up to which every finished backup is in the bucket.
 
         OffsiteError when something stops it; the old state then stays, and what was copied already is not copied again.
@@ -149,15 +149,17 @@ class Copy:
             return {**self._remove_obsolete(state, started), "synced": started}
         self._send(segments(self.repository, up_to=last))
         locked = time.time()
-        with_lock()
+        with_lock(last)
         # the lock's own transaction, which says nothing, is committed by now and goes with the next copy
         done = {**state, "id": identity, "transaction": transaction(self.repository), "synced": locked, "seconds": round(time.time() - started, 1)}
         return self._remove_obsolete(done, time.time())
 
-    def finish(self) -> None:
-        """Under the lock: what is committed and not there yet, then the index and what else changes."""
-        listed = segments(self.repository, up_to=transaction(self.repository))
-        self._send(listed)
+    def finish(self, sent: int) -> None:
+        """Under the lock: what was committed after transaction C(sent), then the index and what else changes."""
+        last = transaction(self.repository)
+        listed = segments(self.repository, up_to=last)
+        if last != sent:
+            self._send(listed)
         keep = ["--exclude", "/data/**", "--exclude", "/lock.*/**", "--exclude", "/lock.*", "--exclude", f"/{SEGMENTS}"]
         rclone("sync", *self.limit, "--delete-after", *keep, self.repository, self.target)
         rclone("rcat", f"{self.target}/{SEGMENTS}", stdin=lines(listed))
@@ -180,6 +182,10 @@ class Copy:
         """What compaction has replaced goes from the bucket, no more than the share in a day; C(withheld) says how many wait."""
         if state.get("transaction") == state.get("pruned_at") and not state.get("withheld"):
             return state
+        here = sorted(number(name) for name in segments(self.repository))
+        if set(state.get("segments", [-1])) <= set(here) and not state.get("withheld") and state.get("listed", 0) > now - DAY:
+            # nothing was compacted since, so nothing there is obsolete
+            return {**state, "pruned_at": state["transaction"], "segments": here}
         listing = rclone("lsf", "-R", "--files-only", "--format", "ps", f"{self.target}/data").splitlines()
         there = {name: int(size) for name, _sep, size in (line.rpartition(";") for line in listing) if name}
         live = set(segments(self.repository))
@@ -190,14 +196,15 @@ class Copy:
             rclone("delete", *NAMED, f"{self.target}/data", stdin=lines(victims))
             removed.append([now, len(victims)])
         sizes = {"objects": len(there), "bytes": sum(there.values())}
-        return {**state, "removed": removed, "withheld": len(obsolete) - len(victims), "pruned_at": state["transaction"], **sizes}
+        told = {"removed": removed, "withheld": len(obsolete) - len(victims), "pruned_at": state["transaction"], "segments": here, "listed": now}
+        return {**state, **told, **sizes}
 
 
-def under_lock(argv: t.Sequence[str], repository: str) -> t.Callable[[], None]:
-    """Runs this program again under borg's lock, which waits for a backup to end."""
+def under_lock(argv: t.Sequence[str], repository: str) -> t.Callable[[int], None]:
+    """Runs this program again under borg's lock, which waits for a backup to end, and says up to which transaction all was sent."""
 
-    def run() -> None:
-        locked = ["borg", "with-lock", "--lock-wait", "900", repository, *argv]
+    def run(sent: int) -> None:
+        locked = ["borg", "with-lock", "--lock-wait", "900", repository, *argv, "--sent", str(sent)]
         if subprocess.run(locked, check=False).returncode:
             raise OffsiteError(f"{repository}: the second pass of the copy is expected to end well, but did not: see above.")
 
@@ -276,6 +283,7 @@ def main() -> int:
     parser.add_argument("--states", required=True)
     parser.add_argument("--share", type=float, default=0.1, help="of the objects that may be removed in a day")
     parser.add_argument("--bandwidth", default="")
+    parser.add_argument("--sent", type=int, default=-1, help="transaction whose segments are there already")
     parser.add_argument("--metrics", help="directory of the textfile")
     args = parser.parse_args()
     repository, path, hold = f"{args.repositories}/{args.client}", f"{args.states}/{args.client}.json", f"{args.holds}/{args.client}"
@@ -292,7 +300,7 @@ def main() -> int:
         return 1 if state.get("id") else 0
     try:
         if args.verb == "finish":
-            copy.finish()
+            copy.finish(args.sent)
             return 0
         state = read_state(path)
         if args.verb == "verify":

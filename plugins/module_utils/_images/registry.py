@@ -317,6 +317,23 @@ def chosen(patterns: t.Sequence[str], registry: Registry) -> list[str]:
     return list(found)
 
 
+def promote(registry: Registry, repository: str, digest: str, target: str, tag: str) -> None:
+    """Give an image a name in another repository of the same registry, as it is; the manifest comes last."""
+    manifest = registry.manifest(repository, digest)
+    if manifest is None:
+        raise RegistryError(f"{repository}@{digest} is expected to be there, but is gone: it was removed a moment ago.")
+    for child in manifest.children() if manifest.is_index else []:
+        promote(registry, repository, child, target, child)
+    for blob, size in [] if manifest.is_index else manifest.blobs():
+        if registry.blob_size(target, blob) is None and not registry.mount(target, blob, repository):
+            source = registry.blob(repository, blob)
+            if source is None:
+                raise RegistryError(f"{repository}@{blob} is expected to be there, but is gone: push the image anew.")
+            with source:
+                registry.upload(target, blob, size, source)
+    registry.put_manifest(target, tag, manifest)
+
+
 class _Plainly(urllib.request.HTTPRedirectHandler):
     """A registry may send one who reads a blob to its object storage; urllib asks there without what was not to be redirected."""
 

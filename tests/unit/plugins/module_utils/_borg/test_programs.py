@@ -59,15 +59,15 @@ def copy_of(repository: pathlib.Path, share: float = 0.1) -> offsite.Copy:
 def test_committed_segments_go_first_and_are_never_overwritten(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = Bucket(monkeypatch)
     order: list[str] = []
-    state = copy_of(repository).run({}, lambda: order.extend(bucket.verbs + ["lock"]))
-    assert order == ["copy", "lock"] and "--immutable" in bucket.calls[0]
+    state = copy_of(repository).run({}, lambda sent: order.extend([f"sent {sent}"] + bucket.verbs + ["lock"]))
+    assert order == ["sent 5", "copy", "lock"] and "--immutable" in bucket.calls[0]
     assert bucket.files[0] == "0/1\n0/3\n0/5\n", "the segment that is being written waits for the lock"
     assert (state["id"], state["transaction"]) == (ID, 5) and state["synced"] > 1.0
 
 
 def test_unchanged_repository_is_left_alone(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = Bucket(monkeypatch)
-    state = copy_of(repository).run({"id": ID, "transaction": 5, "pruned_at": 5, "synced": 1.0}, lambda: pytest.fail("no lock is to be taken"))
+    state = copy_of(repository).run({"id": ID, "transaction": 5, "pruned_at": 5, "synced": 1.0}, lambda _sent: pytest.fail("no lock is to be taken"))
     assert state["synced"] > 1.0 and bucket.calls == []
 
 
@@ -77,26 +77,55 @@ def test_another_repository_does_not_replace_the_one_in_the_bucket(repository: p
     bucket = Bucket(monkeypatch, config=config)
     state = {} if config else {"id": OTHER, "transaction": 3}
     with pytest.raises(offsite.OffsiteError, match=r"expected to be the repository bbbbbbbbbbbb that is in the bucket, but is aaaaaaaaaaaa"):
-        copy_of(repository).run(state, lambda: None)
+        copy_of(repository).run(state, lambda _sent: None)
     assert bucket.calls == []
 
 
 def test_a_repository_that_lost_transactions_is_not_copied(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bucket = Bucket(monkeypatch)
     with pytest.raises(offsite.OffsiteError, match="at transaction 9 at least, .* but is at 5"):
-        copy_of(repository).run({"id": ID, "transaction": 9}, lambda: None)
+        copy_of(repository).run({"id": ID, "transaction": 9}, lambda _sent: None)
     assert bucket.calls == []
 
 
 def test_only_a_share_goes_from_the_bucket_in_a_day(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     listing = "".join(f"0/{n};10\n" for n in range(40))
     bucket = Bucket(monkeypatch, there=listing)
-    state = copy_of(repository, share=0.05).run({"id": ID, "transaction": 5}, lambda: None)
+    state = copy_of(repository, share=0.05).run({"id": ID, "transaction": 5}, lambda _sent: None)
     # of 0, 2 and 4, which compaction replaced, two may go; what is newer than the transaction is not judged
     assert bucket.verbs[-1] == "delete" and bucket.files[-1] == "0/0\n0/2\n"
     assert (state["withheld"], state["objects"], state["bytes"]) == (1, 40, 400)
-    again = copy_of(repository, share=0.05).run(state, lambda: None)
+    again = copy_of(repository, share=0.05).run(state, lambda _sent: None)
     assert bucket.verbs[-1] == "lsf" and again["withheld"] == 3, "the listing still has all three, and the share of the day is spent"
+
+
+def test_the_bucket_is_listed_when_something_was_compacted_and_once_a_day(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bucket = Bucket(monkeypatch, there="0/1;10\n0/3;10\n0/5;10\n")
+    state = copy_of(repository).run({"id": ID, "transaction": 3}, lambda _sent: None)
+    assert bucket.verbs == ["copy", "lsf"] and state["objects"] == 3
+
+    def news(last: int, segment: int) -> None:
+        (repository / f"index.{last}").rename(repository / f"index.{segment}")
+        (repository / "data" / "0" / str(segment)).touch()
+        bucket.calls.clear()
+
+    news(5, 7)
+    state = copy_of(repository).run(state, lambda _sent: None)
+    assert bucket.verbs == ["copy"] and state["transaction"] == state["pruned_at"] == 7
+    news(7, 9)
+    (repository / "data" / "0" / "3").unlink()
+    state = copy_of(repository).run(state, lambda _sent: None)
+    assert bucket.verbs == ["copy", "lsf"] and state["withheld"] == 1, "a tenth of three is none"
+    news(9, 11)
+    copy_of(repository).run({**state, "withheld": 0, "listed": state["listed"] - 90000}, lambda _sent: None)
+    assert bucket.verbs == ["copy", "lsf"]
+
+
+@pytest.mark.parametrize(("sent", "verbs"), [(5, ["sync", "rcat"]), (3, ["copy", "sync", "rcat"]), (-1, ["copy", "sync", "rcat"])])
+def test_under_the_lock_only_what_is_new_is_looked_at(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch, sent: int, verbs: list[str]) -> None:
+    bucket = Bucket(monkeypatch)
+    copy_of(repository).finish(sent)
+    assert bucket.verbs == verbs
 
 
 def test_share_of_a_day() -> None:
