@@ -46,7 +46,7 @@ audit: box ## what is true of the box, on one page; changes nothing
 	@$(BIN)/ansible-playbook -i inventories/box playbooks/audit.yml --check
 
 # The longest first; two at a time, because half of a role's time is waiting for timers and for ssh.
-PARTS := role-borg role-elk lint unit contract role-gpu_node role-monitoring e2e
+PARTS := role-borg role-elk role-harbor lint unit contract role-gpu_node role-monitoring e2e
 
 test: setup ## all checks and tests, as CI runs them, two at a time
 	@mkdir -p reports && $(MAKE) --no-print-directory -j2 $(addprefix part-,$(PARTS))
@@ -65,7 +65,7 @@ unit: setup ## pure functions, without hosts
 contract: setup ## static checks, and the liars that the contract must catch
 	@$(BIN)/python -m pytest -q tests/contract
 
-roles: role-gpu_node role-monitoring role-elk role-borg ## each role through its states, then its own tests
+roles: role-gpu_node role-monitoring role-elk role-borg role-harbor ## each role through its states, then its own tests
 
 role-%: setup
 	@$(BIN)/molecule test -s $* || { tail -c 6000 reports/failed-$*.txt; exit 1; }

@@ -52,9 +52,10 @@ class Bench:
         self.lab.sh("gpu1", "systemctl stop gpulab-harbor-warm.timer")
         self.lab.sh("store1", f"tc qdisc add dev eth0 root tbf rate {RATE} burst 256kb latency 200ms")
 
-    def push(self) -> str:
+    def push(self, more: int) -> str:
+        """An image of another version; those of another C(more) share no layer with it."""
         self.version += 1
-        self.images.make(self.version, LAYERS)
+        self.images.make(self.version, [LAYERS[0] + more, LAYERS[1] + more, LAYERS[2]])
         self.images.push(f"lab/bench:{self.version}", ADMIN)
         return f"lab/bench:{self.version}"
 
@@ -86,7 +87,7 @@ def main() -> None:
     try:
         bench.up()
         for nodes in (3, 6):
-            first = bench.push()
+            first = bench.push(nodes)
             direct, out = bench.pull(first, nodes, DIRECT)
 
             def told(what: str, took: float, sent: float, base: float = direct, count: int = nodes) -> None:
@@ -100,7 +101,7 @@ def main() -> None:
             told("the cache has it, as when jobs start later", warm, out)
             told(f"the same, and the {preheated:.1f} s that it took to get it", preheated + warm, sum(LAYERS))
             bench.pull(first, nodes)
-            second = bench.push()
+            second = bench.push(nodes)
             for number in range(nodes):
                 bench.lab.sh(HOSTS[number % 3], f"cp -r /var/lib/bench{number} /var/lib/kept{number}")
             following, out = bench.pull(second, nodes, DIRECT, fresh=False)

@@ -31,6 +31,10 @@ options:
         description: Its OCI configuration, as C(skopeo inspect --config) or C(docker image inspect) shows it.
         type: dict
         required: true
+      digest:
+        description: Its digest, as M(gpulab.expansion.registry_info) has it; told in the verdict.
+        type: str
+        default: ""
   nodes:
     description: By name of the node, what M(gpulab.expansion.gpu_info) has returned of it; C(machine), as C(uname -m) says, may be added.
     type: dict
@@ -56,7 +60,7 @@ EXAMPLES = r"""
 RETURN = r"""
 verdicts:
   description:
-    - One for each image and node, with C(image), C(node), C(runs) (none when the image does not tell enough), C(why) and C(source).
+    - One for each image and node, with C(image), C(digest), C(node), C(runs) (none when the image does not tell enough), C(why) and C(source).
   returned: always
   type: list
   elements: dict
@@ -86,7 +90,7 @@ def main() -> None:
                 type="list",
                 elements="dict",
                 required=True,
-                options=dict(name=dict(type="str", required=True), config=dict(type="dict", required=True)),
+                options=dict(name=dict(type="str", required=True), config=dict(type="dict", required=True), digest=dict(type="str", default="")),
             ),
             nodes=dict(type="dict", required=True),
             on_misfit=dict(type="str", choices=["fail", "report"], default="report"),
@@ -98,7 +102,10 @@ def main() -> None:
         nodes = [node_of(name, reading) for name, reading in sorted(module.params["nodes"].items())]
     except ImageError as exc:
         module.fail_json(msg=str(exc))
-    verdicts = [{"image": image.name, "node": node.name, **dataclasses.asdict(judge(image, node))} for image in images for node in nodes]
+    digests = {each["name"]: each["digest"] for each in module.params["images"]}
+    verdicts = [
+        {"image": image.name, "digest": digests[image.name], "node": node.name, **dataclasses.asdict(judge(image, node))} for image in images for node in nodes
+    ]
     misfits = [each for each in verdicts if each["runs"] is False]
     told = dict(verdicts=verdicts, gpulab_images=verdicts, misfits=len(misfits))
     if misfits and module.params["on_misfit"] == "fail":

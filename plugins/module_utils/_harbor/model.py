@@ -39,7 +39,8 @@ class Kind:
 
     @property
     def client(self) -> Client:
-        assert self._client is not None
+        if self._client is None:
+            raise HarborError(f"{self.name} is expected to ask Harbor, but this run has yet to start it.")
         return self._client
 
     def key(self, wanted: Tree) -> str:

@@ -11,7 +11,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._images.registry import IMAGES, INDEXES, Manifest, Registry, RegistryError, digest_of
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.registry import IMAGES, INDEXES, Manifest, RegistryError, digest_of
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.warm import Cache, Pace, open_now, patience
 
 
@@ -92,8 +92,8 @@ def cache(local: Fake, origin: Fake, above: Fake | None = None, wait: t.Callable
         if wait:
             wait(seconds)
 
-    as_registry = t.cast("t.Callable[[t.Any], Registry]", lambda each: each)
-    return Cache(as_registry(local), as_registry(origin), above and as_registry(above), 0.0, pass_by, lambda: clock[0])
+    registries = [t.cast("t.Any", each) for each in (local, origin, above)]
+    return Cache(*registries, 0.0, pass_by, lambda: clock[0])
 
 
 def test_what_is_there_already_is_not_brought_again() -> None:
