@@ -212,6 +212,29 @@ def test_a_full_disk_is_said_and_nothing_is_half_there(images: Images, lab: Lab)
 
 
 @soak
+def test_images_in_a_bucket(images: Images, lab: Lab, contract: Contract) -> None:
+    """The registry sends who reads a layer to the bucket; nodes and caches go there without its password."""
+    rclone = "rclone --s3-provider Other --s3-endpoint http://oss:8333 --s3-access-key-id box-access-key --s3-secret-access-key box-secret-key"
+    lab.sh("store1", "apt-get -qq update && apt-get -qq install -y --no-install-recommends rclone >/dev/null")
+    lab.sh("store1", f"{rclone} mkdir :s3:images 2>&1")
+    bucket = {"bucket": "images", "access_key_id": "box-access-key", "endpoint": "http://oss:8333", "path_style": True}
+    more = {**contract.subject.variables, "harbor_object_storage": bucket, "harbor_object_storage_secret": "box-secret-key"}
+    try:
+        run = lab.play(contract.subject.playbook, variables=more)
+        assert run.rc == 0 and "box-secret-key" not in run.output, run.output
+        digest = images.make(41, [3])
+        images.push("lab/bucket:1")
+        images.wait_for("lab/bucket:1", digest)
+        assert images.pull("lab/bucket:1") == digest
+        assert "blobs/sha256" in lab.sh("store1", f"{rclone} lsf -R :s3:images").stdout
+        lab.sh("gpu1", "systemctl stop docker-registry")
+        assert images.pull("lab/bucket:1") == digest, "from the bucket itself"
+    finally:
+        lab.sh("gpu1", "systemctl start docker-registry")
+        assert lab.play(contract.subject.playbook, variables=contract.subject.variables).rc == 0
+
+
+@soak
 def test_certificates_are_renewed_under_load(images: Images, lab: Lab, contract: Contract) -> None:
     digest = images.make(14, [2])
     images.push("lab/load:1")

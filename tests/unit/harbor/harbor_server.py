@@ -14,6 +14,7 @@ import base64
 import http.server
 import json
 import re
+import ssl
 import threading
 import time
 import typing as t
@@ -84,6 +85,7 @@ class Harbor:
         for name in ("library", "ml"):
             self._make_project({"project_name": name, "metadata": {"public": "true" if name == "library" else "false"}})
         self._project("ml")["repo_count"] = 1
+        self.delay = 0.0  # seconds before it answers
         self.fails: list[tuple[int, bytes]] = []  # answers that come first, as status and body
 
     # -- routes: method and pattern of a path to what answers
@@ -752,7 +754,7 @@ def _page(rows: list[t.Any], query: dict[str, str]) -> tuple[int, t.Any, dict[st
     return 200, rows[(page - 1) * size : page * size], headers
 
 
-def serve(harbor: Harbor) -> http.server.ThreadingHTTPServer:
+def serve(harbor: Harbor, tls: ssl.SSLContext | None = None) -> http.server.ThreadingHTTPServer:
     """On a free port of loopback, until its shutdown()."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
@@ -761,6 +763,7 @@ def serve(harbor: Harbor) -> http.server.ThreadingHTTPServer:
             path, query = parts.path[len("/api/v2.0") :], dict(urllib.parse.parse_qsl(parts.query))
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             harbor.requests.append((self.command, path))
+            time.sleep(harbor.delay)
             headers: dict[str, str] = {}
             if harbor.fails:
                 status, text = harbor.fails.pop(0)
@@ -798,5 +801,7 @@ def serve(harbor: Harbor) -> http.server.ThreadingHTTPServer:
         do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = _do
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     return server

@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import importlib
+import ipaddress
 import json
 import pathlib
+import ssl
 import stat
 import typing as t
 
@@ -17,7 +20,10 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gpulab.expansion.plugins.module_utils._harbor import client
 from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.model import size
-from harbor_server import Harbor
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from harbor_server import Harbor, serve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -339,6 +345,45 @@ def test_a_server_that_is_ill_is_one_sentence(harbor: Harbor, run: t.Callable[..
     assert len(harbor.projects) == 2
 
 
+def test_a_server_that_is_slow_is_not_waited_for_for_ever(harbor: Harbor, run: t.Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "TIMEOUT", 0.2)
+    harbor.delay = 1.0
+    ran = run("harbor_project", {"name": "vision"})
+    assert ran.result["failed"] and not ran.wrote and "is expected to answer, but does not: " in ran.said and "timed out" in ran.said
+
+
+def certificate(folder: pathlib.Path, days: int) -> pathlib.Path:
+    """Of 127.0.0.1, signed by itself, which ends C(days) from now; with its key in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "harbor")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    begun = now - datetime.timedelta(days=30)
+    built = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), begun, now + datetime.timedelta(days=days))
+    built = built.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+    built = built.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    path = folder / "harbor.pem"
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + secret)
+    return path
+
+
+@pytest.mark.parametrize(("days", "known", "said"), [(30, True, ""), (-1, True, "certificate has expired"), (30, False, "self-signed certificate")])
+def test_certificates(harbor: Harbor, run: t.Callable[..., Ran], tmp_path: pathlib.Path, days: int, known: bool, said: str) -> None:
+    pem = certificate(tmp_path, days)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    server = serve(harbor, context)
+    try:
+        url = f"https://127.0.0.1:{server.server_port}"
+        ran = run("harbor_project", {"name": "vision"}, url=url, **({"ca_path": str(pem)} if known else {}))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert bool(ran.result.get("failed")) == bool(said), ran
+    if said:
+        assert not ran.wrote and said in ran.said and "correct the address or the certificate" in ran.said
+
+
 def test_a_question_that_failed_once_is_asked_again_and_an_order_is_not(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
     harbor.fails = [(500, b"")]
     assert run("harbor_project", {"name": "vision"}).result["changed"]
@@ -399,22 +444,61 @@ def test_sizes(text: t.Any, number: int | None) -> None:
     assert size(text) == number
 
 
-flags = st.fixed_dictionaries(
-    {},
-    optional={
-        "public": st.booleans(),
-        "auto_scan": st.booleans(),
-        "prevent_vul": st.booleans(),
-        "severity": st.sampled_from(["none", "low", "medium", "high", "critical"]),
-        "storage_limit": st.sampled_from(["-1", "1 GiB", "500 GiB", "2 TiB"]),
-    },
+words = st.text("abcxyz", min_size=1, max_size=6)
+cron = st.sampled_from(["0 0 2 * * *", "0 30 1 * * 0", "0 0 0 1 * *"])
+rule = st.fixed_dictionaries(
+    {"keep": st.sampled_from(["latest_pushed", "latest_pulled", "days_since_push", "days_since_pull"]), "number": st.integers(1, 99)},
+    optional={"repositories": words, "tags": words, "untagged": st.booleans()},
 )
+access = st.lists(st.sampled_from(["repository:pull", "repository:push", "artifact:delete", "tag:list"]), min_size=1, unique=True)
+flag = {name: st.booleans() for name in ("public", "auto_scan", "prevent_vul")}
+OPTIONS: dict[str, st.SearchStrategy[dict[str, t.Any]]] = {
+    "harbor_project": st.fixed_dictionaries(
+        {"name": st.just("any")},
+        optional={
+            **flag,
+            "severity": st.sampled_from(["none", "low", "medium", "high", "critical"]),
+            "storage_limit": st.sampled_from(["-1", "1 GiB", "500 GiB", "2 TiB"]),
+        },
+    ),
+    "harbor_robot": st.fixed_dictionaries(
+        {"name": st.just("any"), "access": access, "days": st.one_of(st.just(-1), st.integers(1, 999))},
+        optional={"project": st.just("ml"), "description": words, "disabled": st.booleans()},
+    ),
+    "harbor_label": st.fixed_dictionaries(
+        {"name": st.just("any")}, optional={"project": st.just("ml"), "color": st.sampled_from(["", "#0065AB", "#FFFFFF"]), "description": words}
+    ),
+    "harbor_retention": st.fixed_dictionaries({"project": st.just("ml"), "rules": st.lists(rule, min_size=1, max_size=3)}, optional={"cron": cron}),
+    "harbor_tag_immutability": st.fixed_dictionaries({"project": st.just("ml"), "tags": words}, optional={"repositories": words, "disabled": st.booleans()}),
+    "harbor_gc_schedule": st.fixed_dictionaries({}, optional={"cron": cron, "delete_untagged": st.booleans(), "workers": st.integers(1, 5)}),
+    "harbor_webhook": st.fixed_dictionaries(
+        {
+            **{name: st.just(HOOK[name]) for name in ("project", "name", "address")},
+            "events": st.lists(st.sampled_from(["PUSH_ARTIFACT", "PULL_ARTIFACT", "QUOTA_EXCEED"]), min_size=1, unique=True),
+        },
+        optional={"enabled": st.booleans(), "insecure": st.booleans()},
+    ),
+    "harbor_replication_policy": st.fixed_dictionaries(
+        {"name": st.just("any"), "source": st.just("there")},
+        optional={
+            **{name: st.booleans() for name in ("enabled", "override", "deletion")},
+            **dict.fromkeys(("repositories", "tags", "namespace"), words),
+            "speed": st.one_of(st.just(-1), st.integers(1, 9999)),
+            "flatten": st.integers(-1, 3),
+        },
+    ),
+}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
-@given(first=flags, second=flags)
-def test_a_second_run_never_changes_anything(run: t.Callable[..., Ran], first: dict[str, t.Any], second: dict[str, t.Any]) -> None:
-    for wanted in (first, second):
-        run("harbor_project", {"name": "any", **wanted})
-        again = run("harbor_project", {"name": "any", **wanted})
+@pytest.mark.parametrize("module", OPTIONS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8, deadline=None)
+@given(data=st.data())
+def test_a_second_run_never_changes_anything(harbor: Harbor, run: t.Callable[..., Ran], module: str, data: st.DataObject) -> None:
+    """From whatever was there before."""
+    if not harbor.registries:
+        harbor.post_registry(body={"name": "there", "type": "harbor", "url": "https://there"})
+    for _time in range(2):
+        wanted = data.draw(OPTIONS[module])
+        first, again = run(module, wanted), run(module, wanted)
+        assert not first.result.get("failed") and not again.result.get("failed"), (first, again)
         assert not again.result["changed"] and not again.wrote
