@@ -166,6 +166,24 @@ def test_what_is_deleted_is_forgotten_and_its_space_given_back(images: Images, l
     assert not images.whole("store1") and not images.whole("gpu1")
 
 
+def test_a_disk_that_forgets_is_found_before_a_job_finds_it(images: Images, lab: Lab) -> None:
+    images.make(15, [1], platforms=("amd64", "arm64"))
+    images.push("lab/rot:1")
+    verify = "systemctl start gpulab-harbor-verify; systemctl start gpulab-harbor-look; journalctl -u gpulab-harbor-verify -o cat --no-pager | tail -n 3"
+    assert "damaged" not in lab.sh("store1", verify, check=False).stdout and images.metric("store1", "gpulab_harbor_damaged") == 0
+    largest = "ls -S /var/lib/docker-registry/docker/registry/v2/blobs/sha256/*/*/data | grep -F $(cat /tmp/rotten)"
+    lab.sh("mgmt1", "cd /root/image/blobs/sha256 && ls -S | head -n 1 > /root/rotten")
+    rotten = lab.sh("mgmt1", "cat /root/rotten").stdout.strip()
+    lab.sh("store1", f"echo {rotten} > /tmp/rotten; cp $({largest}) /tmp/kept; printf x | dd of=$({largest}) bs=1 seek=500 conv=notrunc status=none")
+    try:
+        assert f"lab/rot: layer sha256:{rotten} is damaged or gone" in lab.sh("store1", verify, check=False).stdout
+        assert images.metric("store1", "gpulab_harbor_damaged") == 1
+    finally:
+        lab.sh("store1", f"cp /tmp/kept $({largest})")
+    assert lab.sh("store1", "systemctl start gpulab-harbor-verify && systemctl start gpulab-harbor-look").returncode == 0
+    assert images.metric("store1", "gpulab_harbor_damaged") == 0
+
+
 def test_killed_in_the_middle(images: Images, lab: Lab) -> None:
     """The registry during a push, and the program that fills a cache: nothing is corrupt, and both go on."""
     digest = images.make(11, [60])

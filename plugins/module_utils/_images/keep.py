@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Tells Prometheus how the lab's registry is, and gives back the space of what was deleted. Timers run it on the registry's host.
+"""Tells Prometheus how the lab's registry is, gives back the space of what was deleted, and reads all images, to see that they are whole. By timers.
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -10,6 +10,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -24,7 +25,7 @@ try:
 except ImportError:  # only hosts have them
     prometheus_client = x509 = None  # type: ignore[assignment]
 
-from .registry import Access, Registry, RegistryError
+from .registry import BLOCK, Access, Registry, RegistryError
 
 Config = t.Mapping[str, t.Any]
 
@@ -62,6 +63,9 @@ def look(config: Config, state: t.Mapping[str, t.Any]) -> str:
     if "collected" in state:
         gauge("collected_timestamp_seconds", "When space was last given back", state["collected"])
         gauge("collected_bytes", "Space that was then given back", state["freed"])
+    if "verified" in state:
+        gauge("verified_timestamp_seconds", "When all images were last read", state["verified"])
+        gauge("damaged", "Layers and manifests that were not what their digest says", state["damaged"])
     prometheus_client.write_to_textfile(config["textfile"], out)
     os.chmod(config["textfile"], 0o644)
     return failed
@@ -84,6 +88,56 @@ def collect(config: Config, run: t.Callable[..., t.Any] = subprocess.run, popen:
     return {"collected": time.time(), "freed": float(max(0, shutil.disk_usage(config["directory"]).free - before))}
 
 
+def verify(registry: Registry) -> tuple[int, list[str]]:
+    """How many layers and manifests were read, and a line for each that is not what its digest says, or is gone.
+
+    A disk that forgets is found here, and not by the job that needs the image.
+    """
+    read: dict[str, bool] = {}
+    damaged = []
+    for repository in registry.repositories():
+        waiting = [digest for tag in registry.tags(repository) for digest in [registry.digest(repository, tag)] if digest]
+        while waiting:
+            digest = waiting.pop()
+            if digest in read:
+                continue
+            try:
+                manifest = registry.manifest(repository, digest)
+                read[digest] = manifest is not None
+            except RegistryError:
+                manifest, read[digest] = None, False
+            if manifest is None:
+                damaged.append(f"{repository}: manifest {digest} is damaged or gone")
+                continue
+            waiting += manifest.children() if manifest.is_index else []
+            for blob, _size in [] if manifest.is_index else manifest.blobs():
+                if blob not in read:
+                    read[blob] = _whole(registry, repository, blob)
+                    damaged += [] if read[blob] else [f"{repository}: layer {blob} is damaged or gone"]
+    return len(read), damaged
+
+
+def _whole(registry: Registry, repository: str, blob: str) -> bool:
+    found = hashlib.sha256()
+    try:
+        answer = registry.blob(repository, blob)
+        if answer is None:
+            return False
+        with answer:
+            while block := answer.read(BLOCK):
+                found.update(block)
+    except RegistryError:
+        return False
+    return f"sha256:{found.hexdigest()}" == blob
+
+
+def _verified(config: Config) -> dict[str, float]:
+    number, damaged = verify(Registry(Access(**config["origin"])))
+    for line in damaged:
+        sys.stderr.write(f"{line}\n")
+    return {"verified": time.time(), "read": float(number), "damaged": float(len(damaged))}
+
+
 def main() -> int:
     verb, path = sys.argv[1:]
     with open(path, encoding="utf-8") as handle:
@@ -91,10 +145,11 @@ def main() -> int:
     state: dict[str, t.Any] = {}
     with contextlib.suppress(OSError, ValueError), open(config["state"], encoding="utf-8") as handle:
         state = json.load(handle)
-    if verb == "collect":
+    if verb != "look":
+        done = collect(config) if verb == "collect" else _verified(config)
         with open(config["state"], "w", encoding="utf-8") as handle:
-            json.dump(collect(config), handle)
-        return 0
+            json.dump({**state, **done}, handle)
+        return 1 if done.get("damaged") else 0
     failed = look(config, state)
     if failed:
         sys.stderr.write(f"{failed}\n")
