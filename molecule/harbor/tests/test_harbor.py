@@ -289,6 +289,7 @@ def test_a_dry_run_of_harbor_itself_tells_what_would_be_kept_in_it(images: Image
     assert {
         ("download", "/var/lib/gpulab/harbor/harbor-2.16.0.tgz"),
         ("unit", "gpulab-harbor.service"),
+        ("unit", "gpulab-harbor-verify.timer"),
         ("file", "/etc/gpulab/borg/before.d/harbor"),
         ("harbor_user", "puller"),
         ("harbor_project", "vision"),
