@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import re
+import sys
 import time
 import typing as t
 
@@ -206,6 +207,68 @@ def test_each_event_calls_once(lab: Lab, logs: Logs, contract: Contract) -> None
     alerts = lab.sh("mgmt1", "curl -s 'http://localhost:9093/api/v2/alerts?filter=source=logs'").stdout
     assert all(f'"device":"{device}"' in alerts for _host, device in sent), alerts[:500]
     assert '"severity":"critical"' in alerts
+
+
+_SEND = """
+import datetime, json, smtplib, sys
+import requests, yaml
+import elastalert.alerters.email
+from elastalert.loaders import FileRulesLoader
+
+class Answer:
+    status_code, text = 200, "{}"
+    def raise_for_status(self): pass
+    def json(self): return {"errcode": 0, "code": 0}
+
+class Mail:
+    def __init__(self, host, port=25, **more): self.host = host
+    def has_extn(self, name): return False
+    def sendmail(self, sender, to, text): told.append([self.host, {"to": to, "text": text}])
+    def ehlo(self): pass
+    def quit(self): pass
+
+told = []
+requests.post = lambda url, data=None, **more: told.append([url, json.loads(data)]) or Answer()
+elastalert.alerters.email.SMTP = Mail
+config = yaml.safe_load(open("/etc/gpulab/elastalert/config.yaml"))
+config.update({name: datetime.timedelta(**config[name]) for name in ("run_every", "buffer_time", "alert_time_limit")})
+loader = FileRulesLoader({**config, "rules_folder": ["/root"], "scan_subdirectories": False})
+rule = loader.load_yaml("/root/sinks.yaml")
+loader.load_options(rule, config, "/root/sinks.yaml")
+loader.load_modules(rule)
+signal = {"id": "x", "name": "off the bus", "name_zh": "\u6389\u5361", "severity": "critical", "advice": "Reset it.", "advice_zh": "\u590d\u4f4d\u3002"}
+match = {"@timestamp": "2026-11-26T00:00:00Z", "host": {"name": "gpu1"}, "device": {"name": "65:00"}, "message": "Xid 79", "signal": signal}
+for alert in rule["alert"]:
+    alert.pipeline = {}
+    alert.alert([match])
+print(json.dumps(told))
+"""
+
+
+def test_robots_and_mail_get_what_somebody_can_act_on(lab: Lab, logs: Logs, tmp_path: pathlib.Path) -> None:
+    """Their services are not reached from here; what ElastAlert2 itself would send to each is looked at."""
+    role = ROOT / "roles" / "elk"
+    task = {"ansible.builtin.template": {"src": f"{role}/templates/rule.yaml.j2", "dest": f"{tmp_path}/rule.yaml", "mode": "0600"}}
+    task["vars"] = {"item": "{{ __elk_alert_rules | selectattr('name', 'equalto', 'nvidia_xid_bus') | first }}"}
+    files = [f"{role}/defaults/main.yml", f"{role}/vars/main.yml"]
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "vars_files": files, "tasks": [task]}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]), encoding="utf-8")
+    sinks = {"dingtalk": "token-1", "wecom": "key-2", "feishu": "id-3", "email": ["lab@lab.example"], "smtp": "mail1"}
+    more = {"elk_distribution": "opensearch", "elk_servers": ["mgmt1"], "role_path": str(role), "ansible_python_interpreter": sys.executable}
+    run = lab.play(tmp_path / "play.yml", variables={**more, "elk_alert_sinks": sinks})
+    assert run.rc == 0, run.output
+    lab.sh("mgmt1", "cat > /root/sinks.yaml", stdin=(tmp_path / "rule.yaml").read_text(encoding="utf-8"))
+    sent = json.loads(lab.sh("mgmt1", "/opt/gpulab/elastalert/bin/python -B -; rm /root/sinks.yaml", stdin=_SEND).stdout)
+    text = "gpu1 65:00: off the bus / \u6389\u5361\nReset it.\n\u590d\u4f4d\u3002\nXid 79"
+    assert [address for address, _body in sent] == [
+        "https://oapi.dingtalk.com/robot/send?access_token=token-1",
+        "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=key-2",
+        "https://open.feishu.cn/open-apis/bot/v2/hook/id-3",
+        "mail1",
+    ]
+    (_d, dingtalk), (_w, wecom), (_f, feishu), (_m, mail) = sent
+    assert dingtalk["text"]["content"].startswith(text) and wecom["text"]["content"].startswith(text) and feishu["content"]["text"].startswith(text)
+    assert mail["to"] == ["lab@lab.example"] and "Subject: gpu1 65:00: off the bus" in mail["text"]
 
 
 @soak
