@@ -180,6 +180,7 @@ class Subject:
     drifts: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
     changed: dict[str, t.Any] = dataclasses.field(default_factory=dict)
     kills: list[dict[str, str]] = dataclasses.field(default_factory=list)  # the first always, the others in the soak
+    awake: dict[str, str] = dataclasses.field(default_factory=dict)  # host -> what to wait for when its power is back: its services start by themselves
     unreachable: dict[str, str] = dataclasses.field(default_factory=dict)
     moving: dict[str, str] = dataclasses.field(default_factory=dict)  # path pattern -> why
     moving_units: list[str] = dataclasses.field(default_factory=list)
@@ -242,9 +243,8 @@ class Lab:
                 os.killpg(process.pid, signal.SIGKILL)
                 subprocess.run(["docker", "kill", *(f"{self.prefix}-{host}" for host in kill["all"])], check=True, capture_output=True)
                 self.box("up", *kill["all"])
-                for host in kill["all"]:
-                    # an engine that starts with its host writes what it writes; one that cannot start tries for ever
-                    self.sh(host, "timeout 90 sh -c 'until [ -z \"$(systemctl list-units --state=activating --no-legend)\" ]; do sleep 1; done'", check=False)
+                for host, command in kill["awake"].items():
+                    self.sh(host, f"timeout 180 sh -c '{command}'", check=False)
                 return
             time.sleep(0.05)
         raise AssertionError(f"the condition to kill at never held on {kill['host']}: {kill['when']}")
@@ -328,7 +328,7 @@ class Contract:
         return run
 
     def apply(self, state: str, kill: dict[str, str] | None = None) -> Run:
-        run = self.lab.play(self.subject.playbook, variables=self.variables, kill=kill and {**kill, "all": self.subject.hosts})
+        run = self.lab.play(self.subject.playbook, variables=self.variables, kill=kill and {**kill, "all": self.subject.hosts, "awake": self.subject.awake})
         if run.rc and not kill:
             self._disagree(state, "L1", f"the run failed: {_why(run)}")
         self._secrets_stay_secret(state, run)
