@@ -19,7 +19,7 @@ from lab_logs import Logs, phrase
 
 sys.path.insert(0, str(ROOT / "molecule" / "box"))
 
-SERVERS = ("mgmt1", "store1", "gpu2")
+SERVERS = ("gpu2", "mgmt1", "store1")
 # How many of them take connections, five times a second, for as long as the file is there.
 _WATCH = """
 import os, socket, sys, time
@@ -63,12 +63,12 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Lab]:
 
 def run(lab: Lab, **variables: t.Any) -> t.Any:
     override = {"module": "elk", "by": "a test", "reason": "it is small", "until": "2099-12-31"}
-    return lab.play(ROOT / "playbooks" / "elk.yml", variables={"elk_heap_mib": 512, "lab_gate_overrides": [override], **variables})
+    return lab.play(ROOT / "playbooks" / "elk.yml", variables={"elk_heap_mib": 512, "elk_snapshot_days": 0, "lab_gate_overrides": [override], **variables})
 
 
 @soak
 def test_three_form_a_cluster_and_never_two_restart_at_once(three: Lab) -> None:
-    logs = Logs(three, "mgmt1")
+    logs = Logs(three, SERVERS[0])
     made = run(three)
     assert made.rc == 0, made.output
     assert not run(three).changed()
