@@ -46,7 +46,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Lab]:
     import box  # noqa: PLC0415 - the soak alone needs it
 
     inventory = tmp_path_factory.mktemp("three") / "hosts.yml"
-    groups = {"elk": {"hosts": dict.fromkeys(SERVERS)}, "elk_clients": {"hosts": {"gpu1": None}}}
+    groups = {"elk": {"hosts": dict.fromkeys(SERVERS)}, "elk_clients": {"hosts": dict.fromkeys([*SERVERS, "gpu1"])}}
     inventory.write_text(yaml.safe_dump(groups), encoding="ascii")
     lab = Lab("gpulab-three", inventory)
     lab.box("fresh", *SERVERS, "gpu1")
