@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import pathlib
+import re
 import sys
 import typing as t
 
@@ -122,3 +123,16 @@ def test_roles_know_no_group_names() -> None:
         if path.is_file() and path.suffix in (".yml", ".j2"):
             text = path.read_text(encoding="utf-8")
             assert "groups[" not in text and "groups." not in text, path
+
+
+def test_sentences_are_one_line() -> None:
+    """In a folded text, a line that is indented further keeps its line break."""
+    seen = 0
+    for path in TASK_FILES:
+        for task in tasks_of(path):
+            told = task.get("gpulab.expansion.verdict") or {}
+            for verdict in [told, *(told.get("list") or [])] if isinstance(told, dict) else []:
+                text = re.sub(r"\{\{.*?\}\}|\{%.*?%\}", "", str(verdict.get("otherwise") or ""), flags=re.DOTALL)
+                assert "\n" not in text.strip(), f"{path}: {text}"
+                seen += bool(text)
+    assert seen > 40
