@@ -10,6 +10,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import json
 import os
@@ -36,7 +37,7 @@ def certificate_end(path: str) -> float:
         certificate = x509.load_pem_x509_certificate(handle.read())
     with contextlib.suppress(AttributeError):  # before cryptography 42
         return certificate.not_valid_after_utc.timestamp()
-    return certificate.not_valid_after.timestamp() - time.timezone
+    return certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc).timestamp()
 
 
 def look(config: Config, state: t.Mapping[str, t.Any]) -> str:
@@ -132,25 +133,30 @@ def _whole(registry: Registry, repository: str, blob: str) -> bool:
 
 
 def _verified(config: Config) -> dict[str, float]:
-    number, damaged = verify(Registry(Access(**config["origin"])))
+    _number, damaged = verify(Registry(Access(**config["origin"])))
     for line in damaged:
         sys.stderr.write(f"{line}\n")
-    return {"verified": time.time(), "read": float(number), "damaged": float(len(damaged))}
+    return {"verified": time.time(), "damaged": float(len(damaged))}
+
+
+def _state(config: Config) -> dict[str, t.Any]:
+    with contextlib.suppress(OSError, ValueError), open(config["state"], encoding="utf-8") as handle:
+        return t.cast("dict[str, t.Any]", json.load(handle))
+    return {}
 
 
 def main() -> int:
     verb, path = sys.argv[1:]
     with open(path, encoding="utf-8") as handle:
         config = json.load(handle)
-    state: dict[str, t.Any] = {}
-    with contextlib.suppress(OSError, ValueError), open(config["state"], encoding="utf-8") as handle:
-        state = json.load(handle)
     if verb != "look":
         done = collect(config) if verb == "collect" else _verified(config)
+        # read only now, because the other one may have ended meanwhile
+        state = {**_state(config), **done}
         with open(config["state"], "w", encoding="utf-8") as handle:
-            json.dump({**state, **done}, handle)
+            json.dump(state, handle)
         return 1 if done.get("damaged") else 0
-    failed = look(config, state)
+    failed = look(config, _state(config))
     if failed:
         sys.stderr.write(f"{failed}\n")
     return 1 if failed else 0

@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 import json
+import time
 import typing as t
 
 import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._images import warm
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.registry import INDEXES, Manifest, RegistryError, digest_of
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.warm import Cache, Pace, open_now, patience
 from fake_registry import Fake
 
 
-def cache(local: Fake, origin: Fake, above: Fake | None = None, wait: t.Callable[[float], None] | None = None) -> Cache:
+def cache(local: Fake, origin: Fake, above: Fake | None = None, wait: t.Callable[[float], None] | None = None, rate: float = 0.0) -> Cache:
     clock = [0.0]
 
     def pass_by(seconds: float) -> None:
@@ -24,7 +26,7 @@ def cache(local: Fake, origin: Fake, above: Fake | None = None, wait: t.Callable
             wait(seconds)
 
     registries = [t.cast("t.Any", each) for each in (local, origin, above)]
-    return Cache(*registries, 0.0, pass_by, lambda: clock[0])
+    return Cache(*registries, rate, pass_by, lambda: clock[0])
 
 
 def test_what_is_there_already_is_not_brought_again() -> None:
@@ -123,3 +125,39 @@ def test_the_pace_is_kept_over_all_that_passes() -> None:
     fast = Pace(0.0, lambda: clock[0], sleep)
     fast.passed(10**9)
     assert sum(slept) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize(("near", "slow"), [(False, True), (True, False)])
+def test_the_line_to_the_registry_is_spared_and_that_to_a_cache_is_not(near: bool, slow: bool) -> None:
+    local, origin, above = Fake(), Fake(), Fake()
+    digest = origin.push("lab/a", "1", b"config", b"layer")
+    if near:
+        above.push("lab/a", "1", b"config", b"layer")
+    begun = time.monotonic()
+    cache(local, origin, above if near else None, rate=50.0).warm("lab/a:1", digest)
+    assert (time.monotonic() - begun > 0.15) == slow, "eleven bytes at fifty a second"
+
+
+def test_outside_its_hours_nothing_is_brought_and_what_moved_is_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any) -> None:
+    registries = {"origin": Fake(), "local": Fake()}
+    registries["origin"].push("lab/a", "1", b"config", b"layer")
+    monkeypatch.setattr(warm, "Registry", lambda access: registries[access.url])
+    monkeypatch.setattr(warm.subprocess, "run", lambda *_argv, **_more: None)
+    hour = time.localtime().tm_hour
+    config = {
+        "origin": {"url": "origin"},
+        "local": {"url": "local"},
+        "above": None,
+        "images": ["lab/a:*"],
+        "rate": 0,
+        "directory": str(tmp_path),
+        "collect": [],
+    }
+    state: dict[str, t.Any] = {}
+    shut, opened = f"{(hour + 3) % 24}-{(hour + 4) % 24}", f"{hour}-{(hour + 2) % 24}"
+    monkeypatch.setattr(warm, "SPARE", 0.0)
+    assert warm.look({**config, "hours": shut}, state, lambda: None) == [] and registries["local"].tags("lab/a") == []
+    assert warm.look({**config, "hours": opened}, state, lambda: None) == [] and registries["local"].tags("lab/a") == ["1"]
+    registries["origin"].push("lab/a", "1", b"config", b"other")
+    warm.look({**config, "hours": shut}, state, lambda: None)
+    assert registries["local"].tags("lab/a") == [] and state["known"]["lab/a:1"]["warm"] is None
