@@ -34,6 +34,10 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      confirm:
+        description: Repeats O(list[].name) where it shall be removed.
+        type: str
+        default: ""
 """
 
 EXAMPLES = r"""
@@ -61,9 +65,13 @@ gpulab_prediction:
 
 from ..module_utils._search.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+)
+
 
 def main() -> None:
-    module_of("search_index", {})
+    module_of("search_index", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      confirm:
+        description: Repeats O(list[].name) where it shall be removed.
+        type: str
+        default: ""
       body:
         description:
           - >-
@@ -73,14 +77,14 @@ gpulab_prediction:
 
 from ..module_utils._search.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    body=dict(type="dict", required=True),
+)
+
 
 def main() -> None:
-    module_of(
-        "search_index_template",
-        dict(
-            body=dict(type="dict", required=True),
-        ),
-    )
+    module_of("search_index_template", OPTIONS)
 
 
 if __name__ == "__main__":

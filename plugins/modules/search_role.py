@@ -34,6 +34,10 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      confirm:
+        description: Repeats O(list[].name) where it shall be removed.
+        type: str
+        default: ""
       cluster:
         description: What it may do with the cluster.
         type: list
@@ -84,20 +88,20 @@ gpulab_prediction:
 
 from ..module_utils._search.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    cluster=dict(type="list", elements="str", default=[]),
+    indices=dict(
+        type="list",
+        elements="dict",
+        default=[],
+        options=dict(patterns=dict(type="list", elements="str", required=True), actions=dict(type="list", elements="str", required=True)),
+    ),
+)
+
 
 def main() -> None:
-    module_of(
-        "search_role",
-        dict(
-            cluster=dict(type="list", elements="str", default=[]),
-            indices=dict(
-                type="list",
-                elements="dict",
-                default=[],
-                options=dict(patterns=dict(type="list", elements="str", required=True), actions=dict(type="list", elements="str", required=True)),
-            ),
-        ),
-    )
+    module_of("search_role", OPTIONS)
 
 
 if __name__ == "__main__":

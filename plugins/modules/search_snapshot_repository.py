@@ -34,6 +34,10 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      confirm:
+        description: Repeats O(list[].name) where it shall be removed.
+        type: str
+        default: ""
       type:
         description: As V(fs) or V(s3).
         type: str
@@ -69,15 +73,15 @@ gpulab_prediction:
 
 from ..module_utils._search.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    type=dict(type="str", default="fs"),
+    settings=dict(type="dict", default={}),
+)
+
 
 def main() -> None:
-    module_of(
-        "search_snapshot_repository",
-        dict(
-            type=dict(type="str", default="fs"),
-            settings=dict(type="dict", default={}),
-        ),
-    )
+    module_of("search_snapshot_repository", OPTIONS)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ options:
         type: str
         choices: [present, absent]
         default: present
+      confirm:
+        description: Repeats O(list[].name) where it shall be removed.
+        type: str
+        default: ""
       password:
         description: Needed while the user shall be there.
         type: str
@@ -69,15 +73,15 @@ gpulab_prediction:
 
 from ..module_utils._search.apply import module_of
 
+OPTIONS = dict(
+    name=dict(type="str", required=True),
+    password=dict(type="str", no_log=True),
+    roles=dict(type="list", elements="str", default=[]),
+)
+
 
 def main() -> None:
-    module_of(
-        "search_user",
-        dict(
-            password=dict(type="str", no_log=True),
-            roles=dict(type="list", elements="str", default=[]),
-        ),
-    )
+    module_of("search_user", OPTIONS)
 
 
 if __name__ == "__main__":

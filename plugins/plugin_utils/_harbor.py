@@ -9,33 +9,16 @@ This plugin util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
-import importlib
-import typing as t
-
-from ansible.errors import AnsibleActionFail
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-from ..module_utils._harbor.apply import planned, spec_of
-from ..module_utils._harbor.client import HarborError
+from ..module_utils._harbor.apply import planned
+from ..module_utils._harbor.client import ACCESS_SPEC, HarborError
 from ..module_utils._harbor.model import KINDS
 from ..module_utils._plan.prediction import Tree
-from ._predicting import PredictingAction
+from ._objects import ObjectsAction
 
 
-class HarborAction(PredictingAction):
-    """Only a Harbor that this very run starts for the first time is known to keep nothing; any other has to be asked."""
+class HarborAction(ObjectsAction):
+    access = ACCESS_SPEC
+    error = HarborError
 
-    kind: t.ClassVar[str]
-
-    def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
-        return {("first_start", str(args.get("unit")))}
-
-    def predict(self, args: dict[str, t.Any]) -> list[Tree]:
-        module = importlib.import_module(f"..modules.{self.kind}", __package__)
-        checked = ArgumentSpecValidator(spec_of(module.OPTIONS)).validate(args)
-        if checked.error_messages:
-            raise AnsibleActionFail(" ".join(checked.error_messages))
-        try:
-            return planned(KINDS[self.kind](None), checked.validated_parameters["list"])
-        except HarborError as exc:
-            raise AnsibleActionFail(str(exc)) from exc
+    def planned(self, params: Tree) -> list[Tree]:
+        return planned(KINDS[self.kind](None), params["list"])

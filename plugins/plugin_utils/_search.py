@@ -9,24 +9,16 @@ This plugin util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
-import typing as t
-
 from ..module_utils._plan.prediction import Tree
-from ..module_utils._search.apply import predicted
+from ..module_utils._search.apply import planned
+from ..module_utils._search.client import ACCESS_SPEC, SearchError
 from ..module_utils._search.model import KINDS
-from ._predicting import PredictingAction
+from ._objects import ObjectsAction
 
 
-class SearchAction(PredictingAction):
-    """Only an engine that this very run starts for the first time is known to keep nothing; any other has to be asked."""
+class SearchAction(ObjectsAction):
+    access = ACCESS_SPEC
+    error = SearchError
 
-    kind: t.ClassVar[str]
-
-    def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
-        return {("first_start", str(args.get("unit")))}
-
-    def predict(self, args: dict[str, t.Any]) -> list[Tree]:
-        kind = KINDS[self.kind](str(args.get("engine")))
-        defaults = {"state": "present", "cluster": [], "indices": [], "roles": [], "type": "fs", "settings": {}}
-        found = [predicted(kind, {**defaults, **wanted}, None) for wanted in args.get("list") or []]
-        return [change for change in found if change]
+    def planned(self, params: Tree) -> list[Tree]:
+        return planned(KINDS[self.kind](params["engine"]), params["list"])

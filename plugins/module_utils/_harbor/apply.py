@@ -13,6 +13,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._plan.objects import leave, spec_of, unconfirmed
 from .._plan.prediction import Tree, is_unknown, prediction
 from .client import ACCESS_SPEC, Client, HarborError, access_of
 from .model import KINDS, Kind
@@ -20,22 +21,15 @@ from .model import KINDS, Kind
 ABSENT = {"state": "absent"}
 
 
-def spec_of(options: dict[str, t.Any]) -> dict[str, t.Any]:
-    """The arguments of a module that keeps a list of objects with these C(options)."""
-    common = dict(state=dict(type="str", choices=["present", "absent"], default="present"), confirm=dict(type="str", default=""))
-    return dict(list=dict(type="list", elements="dict", required=True, options={**options, **common}), **ACCESS_SPEC)
-
-
 def module_of(name: str, options: dict[str, t.Any]) -> None:
     """The module C(name), which keeps a list of objects with these C(options)."""
-    module = AnsibleModule(argument_spec=spec_of(options), supports_check_mode=True)
+    module = AnsibleModule(argument_spec=spec_of(options, ACCESS_SPEC), supports_check_mode=True)
     kind = KINDS[name](Client(access_of(module.params)))
     try:
         changes = _keep(kind, module.params["list"], module.check_mode)
     except HarborError as exc:
         module.fail_json(msg=str(exc))
-    text = ["".join(f"{change['key']}: {change[side]}\n" for change in changes if change[side] is not None) for side in ("before", "after")]
-    module.exit_json(changed=bool(changes), gpulab_prediction=changes, diff=dict(before=text[0], after=text[1]))
+    leave(module, changes)
 
 
 def planned(kind: Kind, objects: list[Tree]) -> list[Tree]:
@@ -46,7 +40,7 @@ def planned(kind: Kind, objects: list[Tree]) -> list[Tree]:
 
 def _look_at(kind: Kind, objects: list[Tree]) -> None:
     for wanted in objects:
-        problem = kind.problem(wanted) or _unconfirmed(kind, wanted)
+        problem = kind.problem(wanted) or unconfirmed(kind.name, kind.key(wanted), wanted)
         if problem:
             raise HarborError(problem)
 
@@ -67,15 +61,6 @@ def _keep(kind: Kind, objects: list[Tree], check_mode: bool) -> list[Tree]:
             kind.update(wanted, found, set(change["after"]))
         _read_back(kind, wanted)
     return changes
-
-
-def _unconfirmed(kind: Kind, wanted: Tree) -> str:
-    if wanted["state"] == "present" or wanted["confirm"] == kind.key(wanted):
-        return ""
-    return (
-        f"{kind.name} {kind.key(wanted)} is to be removed, and confirm is expected to be {kind.key(wanted)!r} for that, but is {wanted['confirm']!r}: "
-        "repeat the name if it shall really go."
-    )
 
 
 def _change(kind: Kind, wanted: Tree, found: Tree | None) -> Tree | None:

@@ -13,6 +13,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .._plan.objects import leave, spec_of, unconfirmed
 from .._plan.prediction import Tree, prediction, unknown
 from .client import ACCESS_SPEC, Client, SearchError, access_of
 from .model import KINDS, Kind, User, differing
@@ -23,7 +24,7 @@ def predicted(kind: Kind, wanted: Tree, observed: Tree | None, password_right: b
     absent = wanted["state"] == "absent"
     if absent and observed is None:
         return None
-    before, after = (observed, {"state": "absent"}) if absent else differing(kind.desired(wanted), observed)
+    before, after = ({"state": "present"}, {"state": "absent"}) if absent else differing(kind.desired(wanted), observed)
     if isinstance(kind, User) and not absent and not password_right:
         after = {**after, "password": unknown("secret")}
         before = before and {**before, "password": unknown("secret")}
@@ -32,43 +33,53 @@ def predicted(kind: Kind, wanted: Tree, observed: Tree | None, password_right: b
 
 def module_of(name: str, options: dict[str, t.Any]) -> None:
     """The module C(name), which keeps a list of objects with these C(options)."""
-    each = dict(name=dict(type="str", required=True), state=dict(type="str", choices=["present", "absent"], default="present"), **options)
-    module = AnsibleModule(
-        argument_spec=dict(list=dict(type="list", elements="dict", required=True, options=each), **ACCESS_SPEC),
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=spec_of(options, ACCESS_SPEC), supports_check_mode=True)
     kind = KINDS[name](module.params["engine"])
     client = Client(module.run_command, access_of(module.params))
     try:
+        _look_at(kind, module.params["list"])
         client.wait(module.params["wait_seconds"])
-        changes = [change for wanted in module.params["list"] for change in [_keep(kind, client, wanted, module.check_mode)] if change]
+        changes = _keep(kind, client, module.params["list"], module.check_mode)
     except SearchError as exc:
         module.fail_json(msg=str(exc))
-    text = ["".join(f"{change['key']}: {change[side]}\n" for change in changes if change[side] is not None) for side in ("before", "after")]
-    module.exit_json(changed=bool(changes), state="present", gpulab_prediction=changes, diff=dict(before=text[0], after=text[1]))
+    leave(module, changes, state="present")
 
 
-def _keep(kind: Kind, client: Client, wanted: Tree, check_mode: bool) -> Tree | None:
-    path = kind.path(wanted["name"])
+def planned(kind: Kind, objects: list[Tree]) -> list[Tree]:
+    """What would be made in an engine that keeps nothing yet."""
+    _look_at(kind, objects)
+    return [change for wanted in objects for change in [predicted(kind, wanted, None)] if change]
 
-    def read() -> Tree | None:
-        return kind.observed(wanted["name"], client.get(path))
 
-    def right() -> bool:
-        return isinstance(kind, User) and wanted["state"] == "present" and client.logs_in(kind.login, wanted["name"], wanted["password"])
+def _look_at(kind: Kind, objects: list[Tree]) -> None:
+    for wanted in objects:
+        problem = kind.problem(wanted) or unconfirmed(kind.name, wanted["name"], wanted)
+        if problem:
+            raise SearchError(problem)
 
-    observed = read()
-    change = predicted(kind, wanted, observed, observed is not None and right())
-    if change is None or check_mode:
-        return change
-    if wanted["state"] == "absent":
-        client.delete(path)
-    else:
-        client.put(path, kind.body(wanted))
-    left = predicted(kind, wanted, read(), right())
-    if left is not None:
-        raise SearchError(
-            f"{kind.name} {wanted['name']} is expected to read back as it was written, but differs in {', '.join(left['after'])}: "
-            f"it has {left['before']}, and was to have {left['after']}."
-        )
-    return change
+
+def _keep(kind: Kind, client: Client, objects: list[Tree], check_mode: bool) -> list[Tree]:
+    # all are looked at before the first is changed
+    seen = [(wanted, _change(kind, client, wanted)) for wanted in objects]
+    for wanted, change in seen if not check_mode else []:
+        if not change:
+            continue
+        if wanted["state"] == "absent":
+            client.delete(kind.path(wanted["name"]))
+        else:
+            client.put(kind.path(wanted["name"]), kind.body(wanted))
+        left = _change(kind, client, wanted)
+        if left is not None:
+            raise SearchError(
+                f"{kind.name} {wanted['name']} is expected to read back as it was written, but differs in {', '.join(left['after'])}: "
+                f"it has {left['before']}, and was to have {left['after']}. See the engine's own log, and whether somebody else changes it."
+            )
+    return [change for _wanted, change in seen if change]
+
+
+def _change(kind: Kind, client: Client, wanted: Tree) -> Tree | None:
+    observed = kind.observed(wanted["name"], client.get(kind.path(wanted["name"])))
+    right = False
+    if isinstance(kind, User) and wanted["state"] == "present" and observed is not None:
+        right = client.logs_in(kind.login, wanted["name"], wanted["password"])
+    return predicted(kind, wanted, observed, right)

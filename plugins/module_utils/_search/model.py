@@ -29,6 +29,10 @@ class Kind:
     def path(self, name: str) -> str:
         raise AssertionError("each kind answers")
 
+    def problem(self, wanted: Tree) -> str:
+        """What is wrong with what is wanted, in a sentence; empty when nothing is."""
+        return ""
+
     def body(self, wanted: Tree) -> Tree:
         """What makes the object."""
         raise AssertionError("each kind answers")
@@ -142,6 +146,11 @@ class User(Kind):
 
     def path(self, name: str) -> str:
         return f"/_plugins/_security/api/internalusers/{quote(name)}" if self.opensearch else f"/_security/user/{quote(name)}"
+
+    def problem(self, wanted: Tree) -> str:
+        if wanted["state"] == "absent" or wanted["password"]:
+            return ""
+        return f"{self.name} {wanted['name']} is expected to have a password, but has none: give one, from a vault, or say state: absent."
 
     @property
     def login(self) -> str:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._search.apply import predicted
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.apply import planned, predicted
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.client import SearchError
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.model import KINDS, differing, flat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +56,20 @@ def test_what_was_written_reads_back_as_wanted(engine: str, name: str) -> None:
     gone = predicted(kind, {**wanted, "state": "absent"}, found)
     assert gone is not None and gone["after"] == {"state": "absent"}
     assert predicted(kind, {**wanted, "state": "absent"}, None) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted", "sentence"),
+    [
+        ("search_index", {"state": "absent", "confirm": ""}, "search_index x is to be removed, and confirm is expected to be 'x' for that, but is ''"),
+        ("search_index", {"state": "absent", "confirm": "logs"}, "confirm is expected to be 'x' for that, but is 'logs'"),
+        ("search_user", {"state": "present", "password": ""}, "search_user x is expected to have a password, but has none"),
+    ],
+)
+def test_what_is_not_meant_or_incomplete_is_refused_before_anything_is_asked(kind: str, wanted: dict[str, t.Any], sentence: str) -> None:
+    with pytest.raises(SearchError, match=re.escape(sentence)):
+        planned(KINDS[kind]("opensearch"), [{"name": "x", **wanted}])
+    assert planned(KINDS[kind]("opensearch"), [{"name": "x", "state": "absent", "confirm": "x"}]) == []
 
 
 def test_a_wrong_password_is_a_change_and_is_not_told() -> None:
