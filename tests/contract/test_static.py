@@ -37,6 +37,7 @@ READ_BEFORE = {
     "plugins/module_utils/_search/ship.py": "runs on hosts as a service; asks rsyslog to begin a file anew after it has renamed it",
     "plugins/modules/gpu_info.py": "journalctl only reads",
     "plugins/modules/prometheus_reload.py": "compares what Prometheus says it loaded with the files' times before it reloads",
+    "plugins/modules/registry_promotion.py": "starts the checks that the lab names, before it changes anything, and never in a dry run",
     "plugins/module_utils/_plan/host.py": "dpkg-query, systemctl show and apt-get -s only read",
 }
 

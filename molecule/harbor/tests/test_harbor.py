@@ -117,6 +117,39 @@ def test_promotion_is_by_digest_and_moves_no_release(images: Images, lab: Lab, c
     assert none.rc != 0 and "image lab/tried:9 is expected in the registry, but is not there" in none.output
 
 
+def test_what_is_attached_goes_with_an_image_that_passes_its_checks(images: Images, lab: Lab, contract: Contract) -> None:
+    """As cosign attaches a signature: an image whose tag is the digest of the other."""
+    book = ROOT / "playbooks" / "promote.yml"
+    signature = images.make(34, [0.01])
+    digest = images.make(33, [1])
+    attached = f"sha256-{digest.partition(':')[2]}.sig"
+    images.push("lab/signed:1")
+    images.make(34, [0.01])
+    images.push(f"lab/signed:{attached}")
+    lab.sh("store1", "apt-get -qq install -y --no-install-recommends skopeo >/dev/null")
+    look = ["skopeo", "inspect", "--no-tags", "docker://{image}"]
+    refuse = ["sh", "-c", 'echo "$0 has no signature of ours" >&2; exit 3', "{image}"]
+    wanted = {**contract.subject.variables, "image": "lab/signed:1", "to": "lab/safe:prod-1"}
+    refused = lab.play(book, variables={**wanted, "harbor_promotion_checks": [look, refuse]})
+    said = (
+        f"store1:5000/lab/signed@{digest} is expected to pass sh, but does not: store1:5000/lab/signed@{digest} has no signature of ours. Nothing was promoted"
+    )
+    assert refused.rc != 0 and said in refused.output.replace("\n", " ") and images.digest("lab/safe:prod-1") == ""
+    unknown = lab.play(book, variables={**wanted, "harbor_promotion_checks": [["cosign", "verify", "{image}"]]})
+    assert unknown.rc != 0 and "cosign is expected on this host" in unknown.output
+    wanted["harbor_promotion_checks"] = [look]
+    dry, real = lab.play(book, check=True, variables=wanted), lab.play(book, variables=wanted)
+    assert set(real.changes()) == {("store1", "registry_image", "lab/safe:prod-1"), ("store1", "registry_image", f"lab/safe:{attached}")}
+    assert real.changes() == dry.changes() and images.digest("lab/safe:prod-1") == digest and images.digest(f"lab/safe:{attached}") == signature
+    # signed later, or once more: only what is not there yet comes
+    images.make(35, [0.01])
+    images.push(f"lab/signed:{attached}")
+    images.push(f"lab/signed:{attached.replace('.sig', '.sbom')}")
+    later = lab.play(book, variables=wanted)
+    assert set(later.changes()) == {("store1", "registry_image", f"lab/safe:{attached.replace('.sig', '.sbom')}")}
+    assert images.digest(f"lab/safe:{attached}") == signature
+
+
 def test_a_cache_that_is_gone_costs_time_and_nothing_else(images: Images, lab: Lab) -> None:
     lab.sh("gpu1", "systemctl stop docker-registry gpulab-harbor-warm.timer")
     try:

@@ -160,6 +160,16 @@ class Registry:
             raise RegistryError(f"{self._access.url} is expected to give {repository}@{reference}, but gave {found.digest}: its storage is damaged.")
         return found
 
+    def attached(self, repository: str, digest: str) -> list[str]:
+        """Tags and digests of what was put beside an image later, as signatures and lists of what is in it.
+
+        Sources: "Listing Referrers" and its tag scheme, https://github.com/opencontainers/distribution-spec/blob/main/spec.md, and cosign's tags,
+        https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
+        """
+        stem = digest.replace(":", "-")
+        rows = [row for page in self._pages(f"/v2/{repository}/referrers/{digest}", _pull(repository)) for row in page.get("manifests") or []]
+        return [*(tag for tag in self.tags(repository) if tag == stem or tag.startswith(f"{stem}.")), *(row["digest"] for row in rows)]
+
     def blob_size(self, repository: str, digest: str) -> int | None:
         answer = self._asked("HEAD", f"/v2/{repository}/blobs/{digest}", _pull(repository))
         if answer is None:

@@ -72,6 +72,16 @@ def test_names_are_split_or_refused() -> None:
             split(wrong)
 
 
+def test_what_is_attached_is_found_by_cosigns_tags_and_as_referrers(server: Server) -> None:
+    digest, other = ("sha256:" + sign * 64 for sign in "ab")
+    stem = digest.replace(":", "-")
+    told = {"tags": ["1", stem, f"{stem}.sig", f"{stem}0.sig", f"sha256-{'c' * 64}.att"]}
+    server.say["GET", "/v2/lab/train/tags/list"] = (200, {}, json.dumps(told).encode())
+    assert ask(server).attached("lab/train", digest) == [stem, f"{stem}.sig"]
+    server.say["GET", f"/v2/lab/train/referrers/{digest}"] = (200, {}, json.dumps({"manifests": [{"digest": other}]}).encode())
+    assert ask(server).attached("lab/train", digest) == [stem, f"{stem}.sig", other]
+
+
 def test_pages_are_read_to_the_last(server: Server) -> None:
     link = {"Link": '</v2/lab/train/tags/list2>; rel="next"'}
     server.say["GET", "/v2/lab/train/tags/list"] = (200, link, b'{"tags": ["b", "a"]}')
