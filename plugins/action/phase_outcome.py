@@ -26,23 +26,27 @@ class ActionModule(ActionBase):
         if "modules" not in self._task.args:
             raise AnsibleActionFail("phase_outcome: modules is expected, but not given.")
         ledger = Ledger(constants.DEFAULT_LOCAL_TMP)
+        tags = (task_vars or {}).get("ansible_run_tags") or ["all"]
         outcomes, closed, done = [], [], []
         for module in self._task.args["modules"]:
             gate = module.get("gate") or {}
             finished = [host for host in module["hosts"] if host in ledger.finished(module["module"])]
             missing = [host for host in module["hosts"] if host not in finished]
-            if not module["hosts"]:
-                outcome = f"skipped: the group {module['group']} is empty"
+            short, why = "", gate.get("reason") or ""
+            if "all" not in tags and module["module"] not in tags:
+                short, why = f"left out: --tags {','.join(tags)}", ""
+            elif not module["hosts"]:
+                short, why = f"skipped: the group {module['group']} is empty", ""
             elif not gate.get("passes", True):
-                outcome = f"stopped by its gate: {gate['reason']}"
+                short, why = "stopped by its gate", f": {why}"
                 closed.append(f"{module['module']}: {gate['reason']}")
             else:
-                told = "predicted" if self._task.check_mode else "deployed and verified"
+                told = "checked" if self._task.check_mode else "deployed and verified"
                 parts = [f"{told} on {', '.join(finished)}"] if finished else []
                 parts += [f"not brought to its end on {', '.join(missing)}"] if missing else []
-                outcome = "; ".join([*parts, *([gate["reason"]] if gate.get("reason") else [])])
+                short, why = "; ".join(parts), f"; {why}" if why else ""
                 done += [] if missing else [module["module"]]
-            outcomes.append({"module": module["module"], "outcome": outcome})
+            outcomes.append({"module": module["module"], "outcome": short + why, "short": short})
         accepted = self._accept(ledger, done)
         result.update(changed=bool(accepted), failed=bool(closed), gpulab_outcomes=outcomes)
         result[RESULT_KEY] = accepted

@@ -13,6 +13,34 @@ from __future__ import annotations
 import re
 
 _PHRASES = [
+    # of roadmap modules
+    (r"\bchecked on ", "已检查："),
+    (r"\bdeployed and verified on ", "已部署并验证："),
+    (r"\bnot brought to its end on ", "未完成："),
+    (r"^stopped by its gate$", "未满足准入条件，已停止"),
+    (r"^left out: ", "未包含："),
+    (r"^skipped: the group (\S+) is empty$", r"已跳过：主机组 \1 为空"),
+    # of hosts and their GPUs; each is a whole sentence
+    (r"^All GPUs answer\.", "所有 GPU 均有应答。"),
+    (
+        r"^A GPU has fallen off the bus: drain the host, look for its Xid in the kernel log, then reboot or reseat it\.",
+        "有 GPU 掉卡：请清空该主机上的任务，在内核日志中查找 Xid，然后重启或重新插拔。",
+    ),
+    (r"^No NVIDIA GPU is on the PCI bus of this host\.", "该主机的 PCI 总线上没有 NVIDIA GPU。"),
+    (
+        r"^An NVIDIA GPU is on the PCI bus, but its driver is not loaded: install the driver, or look in dmesg why it did not load\.",
+        "PCI 总线上有 NVIDIA GPU，但驱动未加载：请安装驱动，或在 dmesg 中查看未加载的原因。",
+    ),
+    (
+        r"^The loaded kernel driver and the user-space library are of different versions: reboot once no job runs, do not reinstall\.",
+        "已加载的内核驱动与用户态库版本不一致：待无任务时重启，不要重装。",
+    ),
+    (
+        r"^The Python library nvidia-ml-py is not there: install it where the option python_env points\.",
+        "缺少 Python 库 nvidia-ml-py：请安装到 python_env 所指的环境。",
+    ),
+    (r"^NVML answers with an error it should not give; see message\.", "NVML 返回异常错误。"),
+    (r" NVML says: (.*)\.$", r" NVML 的原话：\1。"),
     # of images; each is a whole sentence
     (r": install a newer driver, or use an image with CUDA ([\d.]+)\.$", r"：请安装更新的驱动，或改用 CUDA \1 的镜像。"),
     (r": install a newer driver\.$", "：请安装更新的驱动。"),

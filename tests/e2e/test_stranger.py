@@ -70,7 +70,7 @@ def test_commands_of_the_readme(told: dict[int, tuple[str, str, float]]) -> None
     assert changed(second) == 0 and "Nothing changed." in second
     report = pathlib.Path(re.search(r"Report: (\S+)", second).group(1))  # type: ignore[union-attr]
     text = report.read_text(encoding="utf-8")
-    assert "| gpu_node | deployed and verified on gpu1, gpu2 |" in text and "| borg | deployed and verified on gpu1, gpu2, mgmt1 |" in text
+    assert "| gpu_node | deployed and verified on gpu1, gpu2 |" in text and "| borg | deployed and verified on gpu1, gpu2, mgmt1, store1 |" in text
     assert "| harbor | deployed and verified on store1, gpu1, gpu2 |" in text
     assert report.with_suffix(".json").exists()
     accepted = json.loads((ROOT / "inventories/box/requests/accepted/2026-11-backups.json").read_text(encoding="utf-8"))
@@ -145,14 +145,14 @@ def test_over_ssh(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Pat
 def test_empty_group_and_closed_gate_are_told(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
     (tmp_path / "hosts.yml").write_text("gpu_nodes: {hosts: {gpu1: }}\n", encoding="ascii")
     inventory = f"-i {tmp_path}/hosts.yml -i inventories/box/names.yml"
-    output, _seconds = sh(f"ansible-playbook {inventory} phase1.yml --check")
-    assert "borg: skipped: the group borg_clients is empty" in output
+    output, _seconds = sh(f"ansible-playbook {inventory} phase1.yml --check --tags gpu_node,borg")
+    assert "borg: skipped: the group borg_clients is empty" in output and "harbor: left out: --tags gpu_node,borg" in output
     closed = subprocess.run(
         ["ansible-playbook", "-i", "inventories/box", "phase1.yml", "--check", "-e", '{"lab_preconditions": {}}'],
         cwd=ROOT, env=ENV, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert closed.returncode != 0 and "set object_storage: true in lab_preconditions" in closed.stdout
-    assert "gpu_node: predicted on gpu1, gpu2" in closed.stdout
+    assert "gpu_node: checked on gpu1, gpu2" in closed.stdout
 
 
 def test_what_nobody_approved_is_not_deployed(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
@@ -161,7 +161,7 @@ def test_what_nobody_approved_is_not_deployed(told: dict[int, tuple[str, str, fl
     del request["approval"]
     (tmp_path / "backups.yml").write_text(yaml.safe_dump(request), encoding="utf-8")
     command = f"ansible-playbook -i inventories/box phase1.yml -e lab_requests={tmp_path}"
-    assert "borg: predicted on gpu1, gpu2, mgmt1" in sh(f"{command} --check")[0]
+    assert "borg: checked on gpu1, gpu2, mgmt1, store1" in sh(f"{command} --check")[0]
     stopped = subprocess.run(["bash", "-ec", command], cwd=ROOT, env=ENV, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert stopped.returncode != 0 and "borg: stopped by its gate: borg is expected to have an approved request, but backups.yml is reviewed" in stopped.stdout
     assert "gpu_node: deployed and verified on gpu1, gpu2" in stopped.stdout and not (tmp_path / "accepted").exists()

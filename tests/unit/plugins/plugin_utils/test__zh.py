@@ -11,6 +11,7 @@ import types
 import typing as t
 
 import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import HOST_STATES
 from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.judge import judge
 from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.judge import judge_all
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._zh import chinese
@@ -19,6 +20,7 @@ UTILS = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 # names, units, and what a driver or a server said, stay as they are
 STAY = re.compile(
     r"sm_\d+a?|compute_\d+|gpulab\.\w+|CUDA(_VERSION)?|PTX|NVIDIA|GeForce|RTX|Tesla|PCIe|HBM\d|SXM\d|amd64|arm64|[a-z0-9]+(?=[ ：]为)"
+    r"|PCI|NVML|Xid|Python|nvidia-ml-py|python_env|dmesg|elk|--tags"
     r"|cuda>=|driver>=|brand=\w+|Ti|mgmt1|Prometheus|GPU|Unknown Error|Gbit/s|GB|TB|no answer|boom|Li Wei"
 )
 
@@ -39,6 +41,9 @@ def phrases() -> t.Iterator[str]:
     yield from (
         verdict.why for verdict in (images.judge(image, node) for image in images.IMAGES.values() for node in images.NODES.values()) if verdict.runs is not True
     )
+    yield from HOST_STATES.values()
+    yield from ("checked on a", "deployed and verified on a; not brought to its end on b", "stopped by its gate")
+    yield from ("left out: --tags elk", "skipped: the group elk is empty")
     gates = situations("_roadmap", "test_judge.py")
     for _what, key, known, _override, _state, _told in gates.SITUATIONS:
         yield from (j.found for j in judge(gates.ROADMAP.modules[key], known, [], gates.NOW).judgements)
