@@ -367,7 +367,8 @@ class Replication(Kind):
             "dest_namespace_replace_count": wanted["flatten"],
             "trigger": {"type": wanted["trigger"], "trigger_settings": {"cron": wanted["cron"]}},
             "filters": filters,
-            "replicate_deletion": wanted["deletion"],
+            # 2.16 calls deletion deprecated, reads that name alone, and tells both
+            **dict.fromkeys(("deletion", "replicate_deletion"), wanted["deletion"]),
             **{name: wanted[name] for name in ("override", "enabled", "speed")},
         }
 

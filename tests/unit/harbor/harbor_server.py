@@ -461,16 +461,15 @@ class Harbor:
             raise bad(f"invalid cron string for scheduled trigger: {cron}")
 
     def _set_policy(self, number: int, body: Tree) -> None:
-        """It tells no flag that is false, of this Harbor a registry of number 0, and a speed of -1 as 0."""
+        """It reads deletion, and tells replicate_deletion besides; no flag that is false; of this Harbor a registry of number 0; a speed of -1 as 0."""
         own = {"id": 0, "name": "Local", "type": "harbor", "url": "http://127.0.0.1:8080", "status": "healthy"}
         side = {there: self.registries.get((body.get(there) or {}).get("id") or 0) for there in ("src_registry", "dest_registry")}
         told = {name: body.get(name) for name in ("name", "dest_namespace", "dest_namespace_replace_count", "filters", "trigger", "override", "enabled")}
-        deletion = body.get("replicate_deletion", body.get("deletion", False))
         self.policies[number] = {
             **{name: self.policies[number][name] for name in ("id", "creation_time")},
             **{name: value for name, value in told.items() if value not in (None, False, "")},
             **{there: dict(self._masked(found)) if found else own for there, found in side.items()},
-            **({"replicate_deletion": True} if deletion else {}),
+            **(dict.fromkeys(("deletion", "replicate_deletion"), True) if body.get("deletion") else {}),
             "speed": max(0, body.get("speed", 0)),
             "copy_by_chunk": body.get("copy_by_chunk", False),
             "single_active_replication": False,
