@@ -196,6 +196,17 @@ class Subject:
         return cls(name=path.parent.name, playbook=path.parent / "converge.yml", **data)
 
 
+def _kill_all(process: subprocess.Popen[bytes], mark: str) -> None:
+    """Ansible's workers have sessions of their own, and would go on where the hosts are up again; C(mark) is in the environment of each."""
+    os.killpg(process.pid, signal.SIGKILL)
+    for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if mark.encode() in path.read_bytes():
+                os.kill(int(path.parent.name), signal.SIGKILL)
+        except (OSError, ProcessLookupError):
+            continue  # it has just ended
+
+
 class Lab:
     """Test hosts of a prefix of their own, and what is done to them."""
 
@@ -229,18 +240,18 @@ class Lab:
                     start_new_session=True,
                 )
                 if kill:
-                    self._kill_when(process, kill)
+                    self._kill_when(process, kill, mark=str(record))
                 rc = process.wait()
                 output.seek(0)
                 text = output.read()
             lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
             return Run(rc, text, [json.loads(line) for line in lines], time.monotonic() - started)
 
-    def _kill_when(self, process: subprocess.Popen[bytes], kill: dict[str, t.Any]) -> None:
+    def _kill_when(self, process: subprocess.Popen[bytes], kill: dict[str, t.Any], mark: str) -> None:
         """Power failure: the control node's process and all hosts die at the moment when the shell condition holds on one of them."""
         while process.poll() is None:
             if self.sh(kill["host"], kill["when"], check=False).returncode == 0:
-                os.killpg(process.pid, signal.SIGKILL)
+                _kill_all(process, mark)
                 subprocess.run(["docker", "kill", *(f"{self.prefix}-{host}" for host in kill["all"])], check=True, capture_output=True)
                 self.box("up", *kill["all"])
                 for host, command in kill["awake"].items():
