@@ -49,6 +49,10 @@ def _keep(kind: Kind, objects: list[Tree], check_mode: bool) -> list[Tree]:
     _look_at(kind, objects)
     # all are looked at before the first is changed
     seen = [(wanted, found, _change(kind, wanted, found)) for wanted in objects for found in [kind.found(wanted)]]
+    for wanted, found, change in seen:
+        problem = kind.refusal(wanted, found) if change and found else ""
+        if problem:
+            raise HarborError(problem)
     changes = [change for _wanted, _found, change in seen if change]
     for wanted, found, change in seen if not check_mode else []:
         if not change:

@@ -50,6 +50,10 @@ class Kind:
         """What is wrong with what is wanted, as a sentence, or nothing."""
         return ""
 
+    def refusal(self, wanted: Tree, found: Tree) -> str:
+        """Why what is there may not be changed like that, as a sentence, or nothing."""
+        return ""
+
     def found(self, wanted: Tree) -> Tree | None:
         """The object as Harbor tells it, None when it is not there."""
         raise AssertionError("each kind answers")
@@ -114,6 +118,23 @@ class Project(Kind):
         body: Tree = {"project_name": wanted["name"], "metadata": {"public": "false", **_words(told)}, **self._more(wanted)}
         return self.client.write("POST", "/projects", {**body, **({"storage_limit": limit} if limit is not None else {})})
 
+    def refusal(self, wanted: Tree, found: Tree) -> str:
+        if wanted["state"] == "absent":
+            if not found["repo_count"]:
+                return ""
+            return (
+                f"project {wanted['name']} is expected to be empty before it is removed, but has {found['repo_count']} repositories: "
+                "remove them first, nothing was removed."
+            )
+        limit, quota = self.desired(wanted).get("storage_limit", -1), found["quota"]
+        used = quota["used"]["storage"] if quota else 0
+        if not 0 <= limit < used or limit == quota["hard"]["storage"]:
+            return ""
+        return (
+            f"project {wanted['name']}: a storage_limit of at least what it has ({used} bytes) is expected, but {limit} is asked for: "
+            "remove images first, or allow more."
+        )
+
     def _more(self, wanted: Tree) -> Tree:
         return {}
 
@@ -121,22 +142,11 @@ class Project(Kind):
         told = {name: value for name, value in self.desired(wanted).items() if name in differing}
         limit = told.pop("storage_limit", None)
         if limit is not None:
-            used = found["quota"]["used"]["storage"]
-            if 0 <= limit < used:
-                raise HarborError(
-                    f"project {wanted['name']}: a storage_limit of at least what it has ({used} bytes) is expected, but {limit} is asked for: "
-                    "remove images first, or allow more."
-                )
             self.client.write("PUT", f"/quotas/{found['quota']['id']}", {"hard": {"storage": limit}})
         if told:
             self.client.write("PUT", f"/projects/{found['project_id']}", {"metadata": _words(told)})
 
     def delete(self, wanted: Tree, found: Tree) -> None:
-        if found["repo_count"]:
-            raise HarborError(
-                f"project {wanted['name']} is expected to be empty before it is removed, but has {found['repo_count']} repositories: "
-                "remove them first, nothing was removed."
-            )
         self.client.write("DELETE", f"/projects/{found['project_id']}")
 
 
