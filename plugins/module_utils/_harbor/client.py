@@ -9,6 +9,7 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import time
@@ -54,8 +55,11 @@ class Answer(t.NamedTuple):
 
 
 class Client:
+    """What was read is remembered until something is written, so that a list of objects costs what one does."""
+
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._read: dict[str, Answer] = {}
 
     def get(self, path: str, **query: t.Any) -> t.Any:
         """The body, or None when there is no such object."""
@@ -79,6 +83,7 @@ class Client:
 
     def write(self, method: str, path: str, body: t.Any = None) -> t.Any:
         """POST, PUT, PATCH or DELETE. It is asked once: what came to nothing may have been done, so the next run looks first."""
+        self._read = {}
         return self._body(method, path, self._ask(method, path, body))
 
     def _body(self, method: str, path: str, answer: Answer) -> t.Any:
@@ -94,11 +99,16 @@ class Client:
         return answer.body
 
     def _ask(self, method: str, path: str, body: t.Any = None, query: t.Mapping[str, t.Any] | None = None) -> Answer:
-        answer = self._once(method, path, body, query)
-        if method == "GET" and answer.status >= 500:
-            time.sleep(AGAIN)
+        if method != "GET":
+            return self._once(method, path, body, query)
+        asked = f"{path}?{urlencode(query or {})}"
+        if asked not in self._read:
             answer = self._once(method, path, body, query)
-        return answer
+            if answer.status >= 500:
+                time.sleep(AGAIN)
+                answer = self._once(method, path, body, query)
+            self._read[asked] = answer
+        return copy.deepcopy(self._read[asked])
 
     def _once(self, method: str, path: str, body: t.Any, query: t.Mapping[str, t.Any] | None) -> Answer:
         access = self._access

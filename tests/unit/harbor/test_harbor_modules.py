@@ -223,6 +223,9 @@ def test_all_are_looked_at_before_the_first_is_changed(harbor: Harbor, run: t.Ca
 def test_objects_beyond_a_hundred_are_found(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
     for number in range(130):
         harbor.post_robot(body={"name": f"r{number}", "level": "system", "duration": -1, "permissions": [{"kind": "project", "namespace": "*", "access": []}]})
+    before = len(harbor.requests)
+    all_of_them = run("harbor_robot", *({"name": f"r{number}", "access": ["repository:pull"], "days": -1} for number in range(130)), check=True)
+    assert len(all_of_them.result["gpulab_prediction"]) == 130 and len(harbor.requests) - before <= 4, "a list is read once"
     last = {"name": "r129", "access": ["repository:pull"], "days": -1}
     assert run("harbor_robot", last).result["gpulab_prediction"][0]["before"] == {"access": {"*": []}}
 
