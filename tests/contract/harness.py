@@ -41,6 +41,7 @@ ALWAYS_MOVING = (
     "/tmp/.ansible",
     "/tmp/.ansible/*",  # where Ansible puts its modules; docker's own tmpfs
     "/run/systemd/*",
+    "/run/credentials",  # of units that systemd starts by itself
     "/run/log/*",
     "/run/dbus",
     "/run/mount",

@@ -39,7 +39,7 @@ class Refused(Exception):
 def bulk(lines: t.Sequence[bytes], prefix: str) -> tuple[list[bytes], list[bytes], bytes]:
     """The lines that can be sent, those that cannot, and the request that creates each once: a line has an C(id), and C(line) is what is kept.
 
-    rsyslog reads the end of the journal again after it was killed, so what comes from there has an id of its content instead.
+    rsyslog reads the end of the journal, and of files, again after it was killed, so what comes from there has an id of its content instead.
     """
     kept: list[bytes] = []
     foreign: list[bytes] = []
@@ -48,13 +48,23 @@ def bulk(lines: t.Sequence[bytes], prefix: str) -> tuple[list[bytes], list[bytes
         try:
             found = json.loads(raw.decode("utf-8", "replace"))
             index, line = f"{prefix}-{found['line']['event']['dataset']}", found["line"]
-            name = found["id"] if line.get("log", {}).get("file") else hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()[:32]
+            name = _name(line) or found["id"]
         except (ValueError, KeyError, TypeError):
             foreign.append(raw)
             continue
         kept.append(raw)
         parts += [json.dumps({"create": {"_index": index, "_id": name}}), json.dumps(line, ensure_ascii=False)]
     return kept, foreign, ("\n".join(parts) + "\n").encode("utf-8", "replace")
+
+
+def _name(line: dict[str, t.Any]) -> str:
+    """An id of the content. A file says when it was read, so its lines count as the same within one minute, and by their place, if that is known."""
+    log = line.get("log", {})
+    if "file" in log:
+        if "offset" not in log:
+            return ""
+        line = {**line, "@timestamp": line["@timestamp"][: len("2026-11-24T10:00")]}
+    return hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def send(post: Post, lines: t.Sequence[bytes], prefix: str) -> list[tuple[bytes, str]]:

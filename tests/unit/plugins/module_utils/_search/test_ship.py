@@ -36,6 +36,23 @@ def test_each_line_is_created_once_in_the_index_of_its_dataset() -> None:
     assert rows[1]["message"] == "m1" and post.asked[0].endswith(b"\n")
 
 
+def named(**line: t.Any) -> str:
+    """The id with which such a line of a file, or of the journal, is sent."""
+    post = answering(201)
+    whole = {"message": "m", "@timestamp": "2026-11-24T10:00:01.5Z", "event": {"dataset": "app"}, **line}
+    send(post, [json.dumps({"id": "given", "line": whole}).encode()], "logs-lab")
+    return str(json.loads(post.asked[0].splitlines()[0])["create"]["_id"])
+
+
+def test_what_is_read_again_after_a_crash_is_the_same_line() -> None:
+    of = {"file": {"path": "/var/log/app/a.log"}, "offset": 7}
+    assert named() == named() != named(message="other")
+    assert named() != named(**{"@timestamp": "2026-11-24T10:00:01.6Z"}), "the journal says when it was logged"
+    assert named(log=of) == named(log=of, **{"@timestamp": "2026-11-24T10:00:59Z"}), "a file, when it was read"
+    assert len({named(log=of), named(log={**of, "offset": 8}), named(log=of, **{"@timestamp": "2026-11-24T10:01:00Z"})}) == 3
+    assert named(log={"file": of["file"]}) == "given", "without its place equal lines are told apart by what rsyslog gave them"
+
+
 @pytest.mark.parametrize("status", [429, 403, 500, 503])
 def test_a_line_that_may_be_taken_later_is_sent_again(status: int) -> None:
     with pytest.raises(Refused, match=str(status)):
