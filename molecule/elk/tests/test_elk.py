@@ -191,7 +191,8 @@ def test_each_event_calls_once(lab: Lab, logs: Logs, contract: Contract) -> None
     while len(logs.called()) < len(sent) and time.monotonic() < until:
         time.sleep(1)
     time.sleep(5)
-    called = [(body["host"], body["device"], when) for when, body in logs.called()]
+    # a unit that failed while an earlier test had killed the engine calls, too, and rightly
+    called = [(body["host"], body["device"], when) for when, body in logs.called() if not body["device"].endswith(".service")]
     times = collections.Counter((host, device) for host, device, _when in called)
     assert set(times) == set(sent), (sorted(set(sent) - set(times)), sorted(set(times) - set(sent)))
     assert max(times.values()) == 1, times.most_common(3)
