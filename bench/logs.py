@@ -48,11 +48,11 @@ number, batch, pipeline, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3],
 config = json.load(open("/etc/gpulab/elk/ship.json"))
 text = {"ordinary": "step {n} loss 0.4 lr 3e-4 tokens 8192 device 0000:65:00 ok", "signal": "NVRM: Xid (PCI:0000:65:00): 31, pid={n}, name=python, Ch 1"}[kind]
 when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-lines = []
+first, lines = time.time_ns(), []
 for n in range(number):
     line = {"@timestamp": when, "host": {"name": "bench"}, "message": text.format(n=n), "process": {"name": "kernel"}, "event": {"dataset": "bench"},
-            "log": {"file": {"path": "/run/bench/in.log"}}}
-    lines.append(json.dumps({"id": os.urandom(12).hex(), "line": line}).encode() + b"\n")
+            "log": {"file": {"path": "/run/bench/in.log"}, "offset": first + n}}
+    lines.append(json.dumps({"line": line}).encode() + b"\n")
 request = ship.urllib.request.Request
 if pipeline == "none":
     ship.urllib.request.Request = lambda url, **more: request(url + "?pipeline=_none", **more)

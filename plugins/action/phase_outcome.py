@@ -26,14 +26,16 @@ class ActionModule(ActionBase):
         if "modules" not in self._task.args:
             raise AnsibleActionFail("phase_outcome: modules is expected, but not given.")
         ledger = Ledger(constants.DEFAULT_LOCAL_TMP)
-        tags = (task_vars or {}).get("ansible_run_tags") or ["all"]
+        tags, skipped = ((task_vars or {}).get(f"ansible_{name}_tags") or [] for name in ("run", "skip"))
         outcomes, closed, done = [], [], []
         for module in self._task.args["modules"]:
             gate = module.get("gate") or {}
             finished = [host for host in module["hosts"] if host in ledger.finished(module["module"])]
             missing = [host for host in module["hosts"] if host not in finished]
             short, why = "", gate.get("reason") or ""
-            if "all" not in tags and module["module"] not in tags:
+            if module["module"] in skipped:
+                short, why = f"left out: --skip-tags {','.join(skipped)}", ""
+            elif not {"all", module["module"]} & set(tags or ["all"]):
                 short, why = f"left out: --tags {','.join(tags)}", ""
             elif not module["hosts"]:
                 short, why = f"skipped: the group {module['group']} is empty", ""

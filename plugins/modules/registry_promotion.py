@@ -92,6 +92,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._images.registry import Access, Registry, RegistryError, promote, split
+from ..module_utils._plan.objects import leave
 from ..module_utils._plan.prediction import Tree, prediction
 
 
@@ -180,19 +181,21 @@ def main() -> None:
     try:
         registry = Registry(Access(params["url"], params["username"], params["password"], params["ca_path"]))
         # all are looked at, and pass, before the first is changed
+        if not all(params["checks"]):
+            raise RegistryError("each of checks is expected to be a program and its arguments, but one is empty: correct it.")
         steps = [step for each in params["list"] for step in plan(registry, **each)]
         if not module.check_mode:
             named = {each["to"] for each in params["list"]}
-            check_all(module, [f"{step.repository}@{step.digest}" for step in steps if step.change["key"] in named])
+            images = [f"{step.repository}@{step.digest}" for step in steps if step.change["key"] in named]
+            if images and params["checks"]:
+                check_all(module, images)
             for step in steps:
                 promote(registry, *step[:4])
                 if registry.digest(step.target, step.tag) != step.digest:
                     raise RegistryError(f"{step.change['key']} is expected to be {step.digest} now, but is not: see the logs of the registry.")
     except RegistryError as exc:
         module.fail_json(msg=str(exc))
-    changes = [step.change for step in steps]
-    text = ["".join(f"{change['key']} {change[side]['digest']}\n" for change in changes if change[side]) for side in ("before", "after")]
-    module.exit_json(changed=bool(changes), gpulab_prediction=changes, diff=dict(before=text[0], after=text[1]))
+    leave(module, [step.change for step in steps])
 
 
 if __name__ == "__main__":

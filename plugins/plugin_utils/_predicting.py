@@ -33,6 +33,11 @@ class HostAction(ActionBase):
     def _ledger(self) -> Ledger:
         return Ledger(constants.DEFAULT_LOCAL_TMP)
 
+    def _compute_environment_string(self, raw_environment_out: dict[str, t.Any] | None = None) -> str:
+        """Ansible imports cryptography for https: of a package that is only half there a dry run would leave bytecode."""
+        prefix = str(super()._compute_environment_string(raw_environment_out))
+        return f"PYTHONDONTWRITEBYTECODE=1 {prefix}" if self._task.check_mode else prefix
+
     def _execute_module(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
         try:
             return super()._execute_module(*args, **kwargs)

@@ -197,14 +197,14 @@ class Subject:
         return cls(name=path.parent.name, playbook=path.parent / "converge.yml", **data)
 
 
-def _kill_all(process: subprocess.Popen[bytes], mark: str) -> None:
+def kill_all(process: subprocess.Popen[bytes], mark: str) -> None:
     """Ansible's workers have sessions of their own, and would go on where the hosts are up again; C(mark) is in the environment of each."""
     os.killpg(process.pid, signal.SIGKILL)
     for path in pathlib.Path("/proc").glob("[0-9]*/environ"):
         try:
             if mark.encode() in path.read_bytes():
                 os.kill(int(path.parent.name), signal.SIGKILL)
-        except (OSError, ProcessLookupError):
+        except OSError:
             continue  # it has just ended
 
 
@@ -252,7 +252,7 @@ class Lab:
         """Power failure: the control node's process and all hosts die at the moment when the shell condition holds on one of them."""
         while process.poll() is None:
             if self.sh(kill["host"], kill["when"], check=False).returncode == 0:
-                _kill_all(process, mark)
+                kill_all(process, mark)
                 subprocess.run(["docker", "kill", *(f"{self.prefix}-{host}" for host in kill["all"])], check=True, capture_output=True)
                 self.box("up", *kill["all"])
                 for host, command in kill["awake"].items():

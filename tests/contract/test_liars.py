@@ -6,11 +6,14 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
+import time
 import typing as t
 
 import pytest
-from harness import ROOT, Contract, Lab, Subject
+from harness import ROOT, Contract, Lab, Subject, kill_all
 
 LIARS = pathlib.Path(__file__).parent / "liars"
 DOWN = {"host": "gpu1", "down": "touch /run/engine-is-down", "up": "rm /run/engine-is-down"}
@@ -64,3 +67,31 @@ def test_what_only_the_collection_reads_is_told(lab: Lab) -> None:
 
 def test_predicts_a_wrong_value(lab: Lab) -> None:
     assert any("bare L2: gpu1 file /etc/liar-mode: mode was predicted as '0600', but is '0644'" in d for d in tried(lab, "predicts_wrong_value"))
+
+
+def test_a_killed_run_leaves_no_worker_that_goes_on(tmp_path: pathlib.Path) -> None:
+    """As Ansible's workers do, the second one has a session of its own."""
+    mark = str(tmp_path / "record")
+
+    def alive() -> int:
+        return sum(mark.encode() in _environment(path) for path in pathlib.Path("/proc").glob("[0-9]*/environ"))
+
+    argv = ["sh", "-c", "setsid sleep 60 & wait"]
+    with subprocess.Popen(argv, env={**os.environ, "GPULAB_RECORD": mark}, start_new_session=True) as process:
+        _wait_until(lambda: alive() == 2)
+        kill_all(process, mark)
+    _wait_until(lambda: alive() == 0)
+
+
+def _environment(path: pathlib.Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _wait_until(holds: t.Callable[[], bool]) -> None:
+    until = time.monotonic() + 5
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)

@@ -18,11 +18,12 @@ import pwd
 import re
 import shutil
 import stat
-import sys
 import tempfile
 import time
 import typing as t
 import urllib.error
+
+from ansible.module_utils.urls import open_url
 
 Run = t.Callable[..., t.Tuple[int, str, str]]  # AnsibleModule.run_command
 CONTENT_LIMIT = 64 * 1024
@@ -308,10 +309,6 @@ def normalised(name: str) -> str:
 
 def probe(url: str) -> str | None:
     """None when C(url) answers, else why it does not. Reads no body. User and password of the URL are sent, never told."""
-    # Ansible imports cryptography for https: a dry run leaves no bytecode of it, where its package is only half there
-    sys.dont_write_bytecode = True
-    from ansible.module_utils.urls import open_url  # noqa: PLC0415
-
     try:
         open_url(url, timeout=15).close()
     except urllib.error.HTTPError as exc:

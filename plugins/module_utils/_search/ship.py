@@ -37,9 +37,9 @@ class Refused(Exception):
 
 
 def bulk(lines: t.Sequence[bytes], prefix: str) -> tuple[list[bytes], list[bytes], bytes]:
-    """The lines that can be sent, those that cannot, and the request that creates each once: a line has an C(id), and C(line) is what is kept.
+    """The lines that can be sent, those that cannot, and the request that creates each once; C(line) is what is kept.
 
-    rsyslog reads the end of the journal, and of files, again after it was killed, so what comes from there has an id of its content instead.
+    rsyslog reads the end of the journal, and of files, again after it was killed, so a line has an id of its content.
     """
     kept: list[bytes] = []
     foreign: list[bytes] = []
@@ -48,7 +48,7 @@ def bulk(lines: t.Sequence[bytes], prefix: str) -> tuple[list[bytes], list[bytes
         try:
             found = json.loads(raw.decode("utf-8", "replace"))
             index, line = f"{prefix}-{found['line']['event']['dataset']}", found["line"]
-            name = _name(line) or found["id"]
+            name = _name(line)
         except (ValueError, KeyError, TypeError):
             foreign.append(raw)
             continue
@@ -58,11 +58,8 @@ def bulk(lines: t.Sequence[bytes], prefix: str) -> tuple[list[bytes], list[bytes
 
 
 def _name(line: dict[str, t.Any]) -> str:
-    """An id of the content. A file says when it was read, so its lines count as the same within one minute, and by their place, if that is known."""
-    log = line.get("log", {})
-    if "file" in log:
-        if "offset" not in log:
-            return ""
+    """A file says where a line stands and when it was read, so what is read again within one minute counts as the same."""
+    if "file" in line.get("log", {}):
         line = {**line, "@timestamp": line["@timestamp"][: len("2026-11-24T10:00")]}
     return hashlib.sha256(json.dumps(line, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -199,7 +196,7 @@ def alive(host: str) -> bytes:
     now = time.time()
     when = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1e6):06d}+00:00"
     line = {"@timestamp": when, "host": {"name": host}, "event": {"dataset": "alive"}, "message": "alive", "process": {"name": "gpulab-ship"}}
-    return json.dumps({"id": "", "line": line}).encode() + b"\n"
+    return json.dumps({"line": line}).encode() + b"\n"
 
 
 def rsyslog_runs() -> bool:

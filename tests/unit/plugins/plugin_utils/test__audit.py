@@ -156,6 +156,14 @@ def test_who_answers_for_a_gate_is_told_in_both_languages_and_nothing_twice() ->
     assert "vgpu expects" not in text, "the conditions are a list of their own"
 
 
+def test_what_became_of_each_module_is_told_in_both_languages_without_what_its_gate_says_elsewhere() -> None:
+    outcome = {"module": "elk", "outcome": "checked on gpu1, gpu2; elk is overridden by Li Wei", "short": "checked on gpu1, gpu2"}
+    found = document([*lab(12), record("control", outcomes=[outcome])], {}, "now", 1.0, None)
+    jsonschema.validate(found, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    text = page(found, "zh")
+    assert "checked on gpu1, gpu2<" in text and "已检查：gpu1，gpu2<" in text and "overridden by Li Wei" not in text
+
+
 def test_200_hosts_stay_readable_and_small() -> None:
     records = [*lab(60, hosts=200), *fleet(200, hot=(7, 1))]
     for number in range(200):

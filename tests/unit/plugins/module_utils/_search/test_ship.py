@@ -13,7 +13,7 @@ from ansible_collections.gpulab.expansion.plugins.module_utils._search.ship impo
 
 
 def line(number: int, dataset: str = "system") -> bytes:
-    return json.dumps({"id": f"i{number}", "line": {"message": f"m{number}", "event": {"dataset": dataset}}}).encode()
+    return json.dumps({"line": {"message": f"m{number}", "event": {"dataset": dataset}}}).encode()
 
 
 def answering(*statuses: int, status: int = 200, body: bytes | None = None) -> t.Any:
@@ -40,7 +40,7 @@ def named(**line: t.Any) -> str:
     """The id with which such a line of a file, or of the journal, is sent."""
     post = answering(201)
     whole = {"message": "m", "@timestamp": "2026-11-24T10:00:01.5Z", "event": {"dataset": "app"}, **line}
-    send(post, [json.dumps({"id": "given", "line": whole}).encode()], "logs-lab")
+    send(post, [json.dumps({"line": whole}).encode()], "logs-lab")
     return str(json.loads(post.asked[0].splitlines()[0])["create"]["_id"])
 
 
@@ -50,7 +50,6 @@ def test_what_is_read_again_after_a_crash_is_the_same_line() -> None:
     assert named() != named(**{"@timestamp": "2026-11-24T10:00:01.6Z"}), "the journal says when it was logged"
     assert named(log=of) == named(log=of, **{"@timestamp": "2026-11-24T10:00:59Z"}), "a file, when it was read"
     assert len({named(log=of), named(log={**of, "offset": 8}), named(log=of, **{"@timestamp": "2026-11-24T10:01:00Z"})}) == 3
-    assert named(log={"file": of["file"]}) == "given", "without its place equal lines are told apart by what rsyslog gave them"
 
 
 @pytest.mark.parametrize("status", [429, 403, 500, 503])
@@ -78,18 +77,6 @@ def test_bytes_that_are_no_text_are_kept_as_well_as_can_be() -> None:
     post = answering(201)
     assert send(post, [line(1).replace(b"m1", b"\xff\xfe")], "logs-lab") == []
     assert "\ufffd\ufffd" in post.asked[0].decode()
-
-
-def test_a_line_of_the_journal_that_is_read_twice_is_one_and_two_lines_of_a_file_are_two() -> None:
-    def ids(*raw: bytes) -> list[str]:
-        post = answering(*[201] * len(raw))
-        send(post, raw, "logs-lab")
-        return [json.loads(row)["create"]["_id"] for row in post.asked[0].splitlines()[::2]]
-
-    again = line(1).replace(b"i1", b"i2")
-    assert len(set(ids(line(1), again))) == 1
-    of_file = line(1).replace(b'"message"', b'"log": {"file": {"path": "/x"}}, "message"')
-    assert ids(of_file, of_file.replace(b"i1", b"i2")) == ["i1", "i2"]
 
 
 def test_a_quiet_host_is_heard() -> None:
