@@ -26,7 +26,7 @@ class ActionModule(ActionBase):
         if "modules" not in self._task.args:
             raise AnsibleActionFail("phase_outcome: modules is expected, but not given.")
         ledger = Ledger(constants.DEFAULT_LOCAL_TMP)
-        tags, skipped = ((task_vars or {}).get(f"ansible_{name}_tags") or [] for name in ("run", "skip"))
+        tags, skipped = (sorted((task_vars or {}).get(f"ansible_{name}_tags") or []) for name in ("run", "skip"))
         outcomes, closed, done = [], [], []
         for module in self._task.args["modules"]:
             gate = module.get("gate") or {}
