@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup box box-down phase1 audit test lint unit contract roles e2e soak bench
+.PHONY: help setup box box-down phase1 audit test lint unit contract roles e2e gpu soak bench
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -73,6 +73,9 @@ role-%: setup
 
 e2e: setup ## the README's commands, and the built and installed collection
 	@$(BIN)/python -m pytest -q tests/e2e
+
+gpu: setup ## what is said of GPUs, on a host that has one, its driver and CUDA's compiler; as root
+	@$(BIN)/python -m pytest -q -rP tests/gpu
 
 soak: export SOAK := 1
 soak: test bench ## all of test, every place to be interrupted at, and the benches

@@ -177,7 +177,7 @@ def test_it_changes_nothing_and_tells_what_is(watched: Lab, contract: Contract, 
     (slurm,) = found.module("slurm")["conditions"]
     assert slurm["state"] == "unknown" and "7 d are needed" in slurm["found"]
     assert [len(h["gpus"]) for h in found.document["hosts"] if h["host"] == "gpu1"] == [8]
-    assert found.document["changes"] == [] and "have no NVLink at all" in found.document["horizontal"][0]["en"]
+    assert found.document["changes"] == [] and "NVML tells of no NVLink at all" in found.document["horizontal"][0]["en"]
     assert found.suite.get("failures") == "0"
 
 

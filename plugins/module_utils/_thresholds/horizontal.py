@@ -28,8 +28,9 @@ def plan(nodes: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
     if bare:
         advice.append(
             {
-                "en": f"NVLink cannot join {', '.join(bare)} with another server: their GPUs ({told}) have no NVLink at all. Join them by InfiniBand or RoCE.",
-                "zh": f"{'、'.join(bare)} 无法用 NVLink 与其他服务器相连：其 GPU（{told}）不支持 NVLink。请使用 InfiniBand 或 RoCE。",
+                "en": f"NVLink cannot join {', '.join(bare)} with another server: NVML tells of no NVLink at all on their GPUs ({told}). "
+                "Join them by InfiniBand or RoCE.",
+                "zh": f"{'、'.join(bare)} 无法用 NVLink 与其他服务器相连：NVML 未报告其 GPU（{told}）有 NVLink。请使用 InfiniBand 或 RoCE。",
             }
         )
     fast = sorted(h for h, node in with_gpus.items() if any((link["speed_gbps"] or 0) >= FAST and link["up"] for link in node["links"]))
@@ -44,7 +45,7 @@ def plan(nodes: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
             way_en, way_zh = "one 100 Gb port for each node to come", "每个新增节点一个 100Gb 端口"
         advice.append(
             {
-                "en": f"For training across nodes, {', '.join(slow)} each need one 100 Gb port (a ConnectX-class card in a PCIe x16 slot) and {way_en}: "
+                "en": f"For training across nodes, each of {', '.join(slow)} needs one 100 Gb port (a ConnectX-class card in a PCIe x16 slot) and {way_en}: "
                 f"InfiniBand, or RoCE if the Ethernet switch does priority flow control. Found: {found}.",
                 "zh": f"跨节点训练时，{'、'.join(slow)} 各需一个 100Gb 端口（PCIe x16 槽位的 ConnectX 级网卡），以及{way_zh}：InfiniBand，"
                 f"或在支持优先级流控的以太网交换机上使用 RoCE。现状：{found_zh}。",
