@@ -14,7 +14,7 @@ description:
   - Reads identity, memory, utilisation, temperature, power, clocks, throttle reasons, ECC, MIG, NVLink and processes of
     every GPU through NVML.
   - A host without GPU, driver or library is a result with a RV(state) and a sentence, never a failure. So is a driver that
-    does not match its library, a GPU that fell off the bus, and a single field that cannot be read.
+    does not match its library or that hangs, a GPU that fell off the bus, and a single field that cannot be read.
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
@@ -119,7 +119,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._gpu.series import series
-from ..module_utils._gpu.session import read
+from ..module_utils._gpu.session import Reader
 
 
 def kernel_log(module: AnsibleModule) -> str | None:
@@ -141,11 +141,12 @@ def main() -> None:
         import pynvml
     except ImportError:
         pynvml = None
-    readings = [(time.time(), read(pynvml))]
+    reader = Reader(pynvml)
+    readings = [(time.time(), reader.read())]
     until = time.monotonic() + (seconds or 0)
     while readings[-1][1].gpus and time.monotonic() < until:
         time.sleep(min(1.0, seconds / 10, max(until - time.monotonic(), 0.0)))
-        readings.append((time.time(), read(pynvml)))
+        readings.append((time.time(), reader.read()))
     more = {} if seconds is None else {"series": series(readings, kernel_log(module))}
     module.exit_json(changed=False, **readings[-1][1].as_dict(), **more)
 

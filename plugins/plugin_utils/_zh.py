@@ -39,7 +39,10 @@ _PHRASES = [
         r"^The Python library nvidia-ml-py is not there: install it where the option python_env points\.",
         "缺少 Python 库 nvidia-ml-py：请安装到 python_env 所指的环境。",
     ),
-    (r"^NVML answers with an error it should not give; see message\.", "NVML 返回异常错误。"),
+    (
+        r"^NVML does not answer as it should: see whether nvidia-smi does, and the kernel log; a driver that hangs needs a reboot\.",
+        "NVML 未正常应答：请查看 nvidia-smi 是否应答以及内核日志；驱动挂起时需重启主机。",
+    ),
     (r" NVML says: (.*)\.$", r" NVML 的原话：\1。"),
     # of images; each is a whole sentence
     (r": install a newer driver, or use an image with CUDA ([\d.]+)\.$", r"：请安装更新的驱动，或改用 CUDA \1 的镜像。"),

@@ -31,13 +31,14 @@ sys.path.insert(0, str(ROOT / ".collections"))
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu import xid  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import Gpu, throttle_reasons  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series import series  # noqa: E402
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import read  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import Reader, read  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.facts import image_of  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.fit import judge, node_of  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.judge import judge_all  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.model import Series, load  # noqa: E402
 
 PROGRAM = pathlib.Path(__file__).with_name("program.cu")
+LOOK = Reader(pynvml).read
 Build = t.Callable[[str], pathlib.Path]
 
 
@@ -49,7 +50,7 @@ def sh(command: str) -> str:
 
 @pytest.fixture(scope="module", autouse=True)
 def host() -> None:
-    reading = read(pynvml)
+    reading = LOOK()
     if reading.state != "ok" or not shutil.which("nvcc"):
         pytest.exit(f"A GPU and CUDA's compiler are expected on this host, but: {reading.message} nvcc: {shutil.which('nvcc')}. Run this where both are.", 2)
 
@@ -71,7 +72,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Build:
 @pytest.fixture(scope="module")
 def busy(build: Build) -> collections.abc.Iterator[int]:
     """Process of a program that holds most of the memory of the first GPU, and computes."""
-    gpu = read(pynvml).gpus[0]
+    gpu = LOOK().gpus[0]
     with subprocess.Popen([build(f"sm_{(gpu.compute_capability or '').replace('.', '')}"), "fill", "0.93", "90"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stdout.readline() == "no error\n"
         time.sleep(5)
@@ -108,12 +109,12 @@ def test_each_value_is_nvidia_smis_when_idle() -> None:
 
 def test_each_value_is_nvidia_smis_under_load(busy: int) -> None:
     compare()
-    assert (read(pynvml).gpus[0].utilization_percent or 0) > 50
+    assert (LOOK().gpus[0].utilization_percent or 0) > 50
 
 
 def compare() -> None:
     rows = sh(f"nvidia-smi --query-gpu={','.join(VALUES)} --format=csv,noheader,nounits").splitlines()
-    reading = read(pynvml)
+    reading = LOOK()
     assert reading.state == "ok" and len(rows) == len(reading.gpus)
     assert reading.driver_version in sh("nvidia-smi") and f"CUDA Version: {reading.cuda_version}" in sh("nvidia-smi")
     for gpu, row in zip(reading.gpus, rows):
@@ -132,7 +133,7 @@ def same(ours: t.Any, text: str, margin: float) -> bool:
 def test_memory_over_its_limit_is_found_and_whose_it_is(busy: int) -> None:
     readings = []
     for _reading in range(12):
-        readings.append((time.time(), read(pynvml)))
+        readings.append((time.time(), LOOK()))
         time.sleep(0.5)
     thresholds = yaml.safe_load((ROOT / "playbooks" / "files" / "thresholds.yml").read_text(encoding="utf-8"))
     measured = [Series(s["metric"], s["device"], "host", s["samples"], s["reason"]) for s in series(readings, "")]
@@ -149,7 +150,7 @@ def test_memory_over_its_limit_is_found_and_whose_it_is(busy: int) -> None:
 
 
 def test_a_build_runs_where_it_is_told_to(build: Build) -> None:
-    reading = read(pynvml)
+    reading = LOOK()
     own = (reading.gpus[0].compute_capability or "").replace(".", "")
     (toolkit,) = re.findall(r"release ([\d.]+)", sh("nvcc --version"))
     targets = {*sh("nvcc --list-gpu-code").split(), *sh("nvcc --list-gpu-arch").split(), *((f"sm_{own}a", f"compute_{own}a") if int(own) >= 90 else ())}
@@ -166,13 +167,13 @@ def test_a_build_runs_where_it_is_told_to(build: Build) -> None:
 
 
 def test_fault_of_a_program_is_none_of_the_gpu(build: Build) -> None:
-    before, gpu = len(xid.events(sh("dmesg"))), read(pynvml).gpus[0]
+    before, gpu = len(xid.events(sh("dmesg"))), LOOK().gpus[0]
     done = subprocess.run([build(f"sm_{(gpu.compute_capability or '').replace('.', '')}"), "fault"], capture_output=True, text=True, check=False)
     assert "illegal memory access" in done.stdout
     time.sleep(1)
     new = xid.events(sh("dmesg"))[before:]
     assert (xid.pci_slot(gpu.pci_bus_id or ""), 31) in new
-    assert xid.of_hardware(new) == {} and read(pynvml).state == "ok"
+    assert xid.of_hardware(new) == {} and LOOK().state == "ok"
 
 
 def test_gpu_without_its_library_is_told(tmp_path: pathlib.Path) -> None:

@@ -110,6 +110,19 @@ def test_metrics(lab: Lab, host_of: t.Callable[[str], t.Any]) -> None:
     assert oct(host.file("/etc").mode) == "0o755" and oct(host.file("/usr/local/lib").mode) in ("0o755", "0o2775")
 
 
+def test_metrics_see_a_driver_that_is_replaced(lab: Lab) -> None:
+    """Its library stays in the memory of who has loaded it, and answers as ever."""
+    wait = "touch /tmp/now; timeout 40 sh -c 'until [ /var/lib/gpulab/metrics/gpulab_gpu.prom -nt /tmp/now ]; do sleep 0.5; done'"
+    seen = "grep -h 'host_state.* 1.0' /var/lib/gpulab/metrics/gpulab_gpu.prom"
+    lab.sh("gpu1", f"{wait}; mv /usr/lib/libnvidia-ml.so.1 /root/; ldconfig")
+    try:
+        away = lab.sh("gpu1", f"{wait}; {seen}").stdout
+    finally:
+        lab.sh("gpu1", "mv /root/libnvidia-ml.so.1 /usr/lib/; ldconfig")
+    assert away == 'gpulab_gpu_host_state{state="no_gpu"} 1.0\n'
+    assert lab.sh("gpu1", f"{wait}; {seen}").stdout == 'gpulab_gpu_host_state{state="ok"} 1.0\n'
+
+
 def test_host_without_python(lab: Lab, said: t.Callable[..., str], contract: Contract) -> None:
     before = lab.manifest(["gpu1"])
     lab.sh("gpu1", "mv /usr/bin/python3 /usr/bin/python3.away")

@@ -14,7 +14,7 @@ import time
 import typing as t
 
 from .model import HOST_STATES, Reading
-from .session import read
+from .session import Reader
 from .tasks import tasks
 
 try:
@@ -75,8 +75,10 @@ def main(argv: t.Sequence[str]) -> None:
     """Write the textfile C(argv[0]) every C(argv[1]) seconds, for ever."""
     import pynvml  # the host's environment has it  # pylint: disable=import-error
 
+    reader = Reader(pynvml)
     while True:
-        prometheus_client.write_to_textfile(argv[0], registry_of(read(pynvml), time.time()))
+        reading = reader.read()
+        prometheus_client.write_to_textfile(argv[0], registry_of(reading, time.time()))
         time.sleep(float(argv[1]))
 
 

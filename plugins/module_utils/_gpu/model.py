@@ -85,7 +85,7 @@ HOST_STATES = {
     "no_driver": "An NVIDIA GPU is on the PCI bus, but its driver is not loaded: install the driver, or look in dmesg why it did not load.",
     "mismatch": "The loaded kernel driver and the user-space library are of different versions: reboot once no job runs, do not reinstall.",
     "no_library": "The Python library nvidia-ml-py is not there: install it where the option python_env points.",
-    "failed": "NVML answers with an error it should not give; see message.",
+    "failed": "NVML does not answer as it should: see whether nvidia-smi does, and the kernel log; a driver that hangs needs a reboot.",
 }
 
 

@@ -9,16 +9,80 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import glob
 import os
+import pickle
 import pwd
+import select
+import signal
+import time
 import typing as t
 
 from .model import NOT_SUPPORTED, Gpu, Process, Reading, cuda_version, reading_of, throttle_reasons
 
 MIB = 1 << 20
 MAX_NVLINKS = 18  # NVML_NVLINK_MAX_LINKS
+# Seconds. Without its persistence daemon the driver starts each GPU anew, in up to 3 s, https://docs.nvidia.com/deploy/driver-persistence/
+PATIENCE = 60.0
+
+
+class Reader:
+    """Reads each time in a process of its own.
+
+    NVML stays in memory as it was loaded, also when another version of the driver has been installed since; and a driver that hangs, or
+    kills who asks it, must not take the caller along. Who hangs in the driver cannot be killed, so no second one is sent after it.
+    """
+
+    def __init__(self, nvml: t.Any, patience: float = PATIENCE) -> None:
+        self._nvml, self._patience, self._child = nvml, patience, 0
+
+    def read(self) -> Reading:
+        until = time.monotonic() + self._patience
+        if not self._ended(until):
+            return self._silent()
+        ours, theirs = os.pipe()
+        self._child = os.fork()
+        if not self._child:
+            _tell(theirs, self._nvml)
+        os.close(theirs)
+        told = _all_of(ours, until)
+        if told is None or not self._ended(until):
+            os.kill(self._child, signal.SIGKILL)
+            return self._silent()
+        return t.cast(Reading, pickle.loads(told)) if told else reading_of("failed", "nothing, and it ended the process that asked")
+
+    def _ended(self, until: float) -> bool:
+        """Whether the process of before has, which is waited for."""
+        while self._child and os.waitpid(self._child, os.WNOHANG) == (0, 0):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.002)
+        self._child = 0
+        return True
+
+    def _silent(self) -> Reading:
+        return reading_of("failed", f"nothing for {self._patience:g} s")
+
+
+def _all_of(pipe: int, until: float) -> bytes | None:
+    """What is written into C(pipe) to its end; None when that has not come by then."""
+    told = b""
+    with os.fdopen(pipe, "rb", buffering=0) as answer:
+        while select.select([answer], [], [], max(until - time.monotonic(), 0))[0]:
+            part = answer.read(1 << 16)
+            if not part:
+                return told
+            told += part
+    return None
+
+
+def _tell(pipe: int, nvml: t.Any) -> t.NoReturn:
+    """The work of the process of its own. Nothing that the caller has begun is ended by it."""
+    with contextlib.suppress(BaseException), os.fdopen(pipe, "wb") as answer:
+        answer.write(pickle.dumps(read(nvml)))
+    os._exit(0)
 
 
 def read(nvml: t.Any, pci_devices: str = "/sys/bus/pci/devices", proc: str = "/proc") -> Reading:

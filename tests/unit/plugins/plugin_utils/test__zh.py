@@ -20,7 +20,7 @@ UTILS = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 # names, units, and what a driver or a server said, stay as they are
 STAY = re.compile(
     r"sm_\d+a?|compute_\d+|gpulab\.\w+|CUDA(_VERSION)?|PTX|NVIDIA|GeForce|RTX|Tesla|PCIe|HBM\d|SXM\d|amd64|arm64|[a-z0-9]+(?=[ ：]为)"
-    r"|PCI|NVML|Xid|Python|nvidia-ml-py|python_env|dmesg|elk|--tags"
+    r"|PCI|NVML|Xid|Python|nvidia-ml-py|nvidia-smi|python_env|dmesg|elk|--tags"
     r"|cuda>=|driver>=|brand=\w+|Ti|mgmt1|Prometheus|GPU|Unknown Error|Gbit/s|GB|TB|no answer|boom|Li Wei"
 )
 

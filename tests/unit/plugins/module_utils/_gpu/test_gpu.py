@@ -4,7 +4,11 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import signal
+import time
+import typing as t
 
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.metrics import registry_of
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import (
@@ -15,7 +19,7 @@ from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import
     reading_of,
     throttle_reasons,
 )
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import has_nvidia_gpu, read
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import Reader, has_nvidia_gpu, read
 from prometheus_client import generate_latest
 
 
@@ -42,6 +46,49 @@ def test_gpu_without_library(tmp_path: pathlib.Path) -> None:
 def test_nvidia_sound_card_is_no_gpu(tmp_path: pathlib.Path) -> None:
     devices = pci(tmp_path, "0x10de", "0x040300")
     assert not has_nvidia_gpu(devices) and read(None, devices).state == "no_gpu"
+
+
+class Driver:
+    """NVML of a host without GPUs, whose start does something else first."""
+
+    class NVMLError(Exception):
+        value = 999
+
+    def __init__(self, start: t.Callable[[], t.Any]) -> None:
+        self.nvmlInit = start
+        self.nvmlShutdown = self.nvmlDeviceGetCount = lambda: 0
+        self.nvmlSystemGetDriverVersion = self.nvmlSystemGetNVMLVersion = lambda: str(os.getpid())
+        self.nvmlSystemGetCudaDriverVersion_v2 = lambda: 12040
+
+
+def test_each_reading_is_of_a_process_of_its_own() -> None:
+    """So that one that finds a new version of the driver's library does not go on with the old."""
+    reader = Reader(Driver(lambda: None))
+    first, second = reader.read(), reader.read()
+    assert first.state == second.state == "no_gpu" and first.cuda_version == "12.4"
+    assert len({first.driver_version, second.driver_version, str(os.getpid())}) == 3
+
+
+def test_driver_that_hangs_is_told_and_asked_again(tmp_path: pathlib.Path) -> None:
+    flag = tmp_path / "hangs"
+    flag.touch()
+    reader = Reader(Driver(lambda: time.sleep(30 if flag.exists() else 0)), patience=0.3)
+    hung = reader.read()
+    assert hung.state == "failed" and hung.message.endswith("a driver that hangs needs a reboot. NVML says: nothing for 0.3 s.")
+    flag.unlink()
+    assert reader.read().state == "no_gpu"
+
+
+def test_nobody_is_sent_after_one_who_cannot_be_killed(tmp_path: pathlib.Path, monkeypatch: t.Any) -> None:
+    log = tmp_path / "asked"
+    monkeypatch.setattr(os, "kill", lambda *_args: None)
+    reader = Reader(Driver(lambda: (log.open("a").write("x"), time.sleep(2))), patience=0.2)
+    assert [reader.read().state for _ in range(3)] == ["failed"] * 3 and log.read_text() == "x"
+
+
+def test_driver_that_kills_who_asks_is_told() -> None:
+    reading = Reader(Driver(lambda: os.kill(os.getpid(), signal.SIGSEGV))).read()
+    assert reading.state == "failed" and "it ended the process that asked" in reading.message
 
 
 def test_metrics_leave_out_what_was_not_read() -> None:
