@@ -14,14 +14,15 @@ _KINDS = {"packages": "package", "paths": "path", "users": "user", "units": "uni
 
 
 class ActionModule(HostAction):
-    """Says C(pending) when this dry run has predicted a change of something that is asked for."""
+    """Says C(pending) when this dry run has predicted a change of something that is asked for, and then waits for nothing: it does not come."""
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         self._vars = task_vars or {}
         asked = {(kind, name) for option, kind in _KINDS.items() for name in self._task.args.get(option) or []}
         waiting = asked & self._ledger.pending(self._host) if self._task.check_mode else set()
-        result.update(self._read("gpulab.expansion.resources_info", dict(self._task.args)))
+        args = {**self._task.args, **({"wait_seconds": 0} if waiting else {})}
+        result.update(self._read("gpulab.expansion.resources_info", args))
         result.pop(RESULT_KEY, None)
         result["state"] = "pending" if waiting else "present"
         return result
