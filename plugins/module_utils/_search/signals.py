@@ -114,6 +114,10 @@ def check(table: Tree) -> list[Tree]:
         if len(many) > 1 or any(signal[key].keys() != _MANY[key] for key in many):
             known = ", ".join(f"{key} ({', '.join(sorted(needs))})" for key, needs in _MANY.items())
             raise SignalError(f"{where}: one of {known} is expected, but it has {', '.join(many)} otherwise: correct the table of signals.")
+        for key in ("contains", "pattern", "fires", "spares"):
+            strange = [text for text in signal[key] if not isinstance(text, str)]
+            if strange:
+                raise SignalError(f"{where}: texts are expected in {key}, but one is {strange[0]!r}: put it into quotes.")
         for pattern in signal["pattern"]:
             problem = grok_problem(pattern, table.get("patterns") or {})
             if problem:

@@ -79,6 +79,7 @@ def test_what_is_common_calls_when_it_is_frequent_and_all_else_at_once() -> None
         ({"pattern": ["GPU (%{INT:gpu.n}"]}, "a grok pattern is expected, but it is none: missing \\)"),
         ({"pattern": ["%{COLOUR:device.name}"]}, "it uses COLOUR, which nobody defines"),
         ({"frequency": {"minutes": 5}}, "is expected, but it has frequency otherwise"),
+        ({"spares": [{"NVRM": "loading"}]}, "texts are expected in spares, but one is {'NVRM': 'loading'}: put it into quotes"),
         ({"new": {"days": 3}, "frequency": {"num_events": 3, "minutes": 5}}, "but it has frequency, new otherwise"),
     ],
 )
