@@ -9,7 +9,7 @@ import subprocess
 import typing as t
 
 import pytest
-from harness import ROOT, Contract, Lab
+from harness import ROOT, Contract, Lab, soak
 
 
 def test_contract(contract: Contract) -> None:
@@ -19,6 +19,11 @@ def test_contract(contract: Contract) -> None:
 def gpu_info(lab: Lab, state: str) -> dict[str, t.Any]:
     """Run the module on the host, against its simulated NVML in C(state): the real pynvml through the real ctypes."""
     lab.sh("gpu1", "cp /etc/nvml-sim.conf /etc/nvml-sim.saved; cat > /etc/nvml-sim.conf", stdin=state)
+    return ask(lab)
+
+
+def ask(lab: Lab) -> dict[str, t.Any]:
+    """As the host is; what was saved of its simulated NVML comes back."""
     try:
         argv = [
             "ansible",
@@ -36,7 +41,7 @@ def gpu_info(lab: Lab, state: str) -> dict[str, t.Any]:
         assert done.returncode == 0, done.stdout + done.stderr
         return t.cast("dict[str, t.Any]", json.loads(done.stdout.split("=>", 1)[1]))
     finally:
-        lab.sh("gpu1", "mv /etc/nvml-sim.saved /etc/nvml-sim.conf")
+        lab.sh("gpu1", "mv -f /etc/nvml-sim.saved /etc/nvml-sim.conf")
 
 
 def test_eight_gpus_with_a_user(contract: Contract, lab: Lab) -> None:
@@ -121,6 +126,17 @@ def test_metrics_see_a_driver_that_is_replaced(lab: Lab) -> None:
         lab.sh("gpu1", "mv /root/libnvidia-ml.so.1 /usr/lib/; ldconfig")
     assert away == 'gpulab_gpu_host_state{state="no_gpu"} 1.0\n'
     assert lab.sh("gpu1", f"{wait}; {seen}").stdout == 'gpulab_gpu_host_state{state="ok"} 1.0\n'
+
+
+@soak
+def test_driver_that_hangs(contract: Contract, lab: Lab) -> None:
+    """Who opens a pipe that nobody writes into waits."""
+    lab.sh("gpu1", "mv /etc/nvml-sim.conf /etc/nvml-sim.saved; mkfifo /etc/nvml-sim.conf")
+    found = ask(lab)
+    assert (found["state"], found["gpus"]) == ("failed", []) and "a driver that hangs needs a reboot. NVML says: nothing for 60 s." in found["message"]
+    seen = "timeout 90 sh -c 'until grep -q \"host_state.*{}.* 1.0\" /var/lib/gpulab/metrics/gpulab_gpu.prom; do sleep 0.5; done'"
+    lab.sh("gpu1", seen.format("failed"))
+    lab.sh("gpu1", seen.format("ok"))
 
 
 def test_host_without_python(lab: Lab, said: t.Callable[..., str], contract: Contract) -> None:
