@@ -77,8 +77,7 @@ def main(argv: t.Sequence[str]) -> None:
 
     reader = Reader(pynvml)
     while True:
-        reading = reader.read()
-        prometheus_client.write_to_textfile(argv[0], registry_of(reading, time.time()))
+        prometheus_client.write_to_textfile(argv[0], registry_of(reader.read(), time.time()))
         time.sleep(float(argv[1]))
 
 

@@ -87,7 +87,7 @@ def test_nobody_is_sent_after_one_who_cannot_be_killed(tmp_path: pathlib.Path, m
 
 
 def test_driver_that_kills_who_asks_is_told() -> None:
-    reading = Reader(Driver(lambda: os.kill(os.getpid(), signal.SIGSEGV))).read()
+    reading = Reader(Driver(lambda: os.kill(os.getpid(), signal.SIGKILL))).read()
     assert reading.state == "failed" and "it ended the process that asked" in reading.message
 
 
