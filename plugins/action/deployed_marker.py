@@ -15,6 +15,7 @@ from ansible.module_utils.common.yaml import yaml_load
 
 from ..module_utils._plan.host import FACTS
 from ..module_utils._plan.prediction import RESULT_KEY, Tree, prediction, unknown, unknown_reason_in
+from ..module_utils._plan.sealed import without_login
 from ..plugin_utils._predicting import HostAction
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -64,10 +65,20 @@ class ActionModule(HostAction):
         values = {}
         for name, spec in options.items():
             if not spec.get("no_log") and name in self._vars:
-                values[name] = self._templar.template(self._vars[name])
+                values[name] = _open(self._templar.template(self._vars[name]), spec.get("options") or {})
         text = json.dumps(values, sort_keys=True, default=str)
         reason = unknown_reason_in(text)
         return unknown(reason) if reason else hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _open(value: t.Any, options: t.Mapping[str, t.Any]) -> t.Any:
+    """C(value) without its secret suboptions, and without users and passwords in addresses."""
+    if isinstance(value, dict):
+        kept = {key: below for key, below in value.items() if not (options.get(key) or {}).get("no_log")}
+        return {key: _open(below, (options.get(key) or {}).get("options") or {}) for key, below in kept.items()}
+    if isinstance(value, list):
+        return [_open(below, options) for below in value]
+    return without_login(value) if isinstance(value, str) else value
 
 
 def _version() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import os
+import re
 import typing as t
 
 from ansible.errors import AnsibleActionFail
@@ -35,10 +36,10 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(exc)) from exc
         told = document(host, logs, args.get("gpus") or {}, leads, many)
         language = args.get("language") or "en"
-        path = os.path.join(args["directory"], f"explain-{host}-{_stamp(logs['until'])}.html")
+        path = os.path.join(args["directory"], f"explain-{_file_name(host)}-{_stamp(logs['until'])}.html")
         if not self._task.check_mode:
             os.makedirs(args["directory"], exist_ok=True)
-            with open(path, "w", encoding="utf-8") as handle:
+            with open(path, "w", encoding="utf-8", errors="replace") as handle:
                 handle.write(_page.explanation({**told, "clock_of": _clock_of, "pairs": zip}, language))
         result.update(changed=True, page=path, msg=told["sentence"][language], causes=told["causes"])
         return result
@@ -101,6 +102,11 @@ def _time(seconds: float, form: str) -> str:
 
 def _clock_of(seconds: float) -> str:
     return _time(seconds, "%H:%M:%S")
+
+
+def _file_name(host: str) -> str:
+    """Of a host that is asked for by any name, as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", host)[:100]
 
 
 def _stamp(seconds: float) -> str:

@@ -7,22 +7,21 @@ from __future__ import annotations
 import typing as t
 
 from ansible.errors import AnsibleActionFail
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._roadmap.evidence import windows
 from ..module_utils._roadmap.model import RoadmapError
 from ..module_utils._thresholds.model import ThresholdError
 from ..plugin_utils import _roadmap
+from ..plugin_utils._predicting import HostAction
 from ..plugin_utils._thresholds import thresholds
 
 
-class ActionModule(ActionBase):
+class ActionModule(HostAction):
     """Asks Prometheus, once for all hosts, for everything that gates and thresholds want to know."""
-
-    _supports_check_mode = True
 
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
+        self._vars = task_vars or {}
         args = dict(self._task.args)
         try:
             roadmap = _roadmap.read(args.pop("roadmap", None))

@@ -6,16 +6,20 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import generate_ansible_template_vars, trust_as_template
 
 from ..module_utils._plan.host import POLICY_RC_D, POLICY_RC_D_MARK
 from ..module_utils._plan.prediction import RESULT_KEY, unknown_text
-from ..plugin_utils._plan import KINDS, Change, Packages, PlanError, Read, Resource, Seen, Step, compute, foresee, query, real_after
+from ..module_utils._plan.sealed import without_login
+from ..plugin_utils._plan import KINDS, Change, Packages, PlanError, Read, Repository, Resource, Seen, Step, compute, foresee, query, real_after
 from ..plugin_utils._predicting import HostAction
+from ..plugin_utils._sweep import sweep
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _ITEM_KEYS = {"when", "loop"}
@@ -42,7 +46,7 @@ class ActionModule(HostAction):
         foreseen = self._ledger.foreseen(self._host) if self._task.check_mode else []
         if wanted["simulate"]["install"]:
             # a source that an earlier list would add has the package, perhaps
-            sources = {p["key"]: p["text"] for p in foreseen if "text" in p}
+            sources = {path: text for p in foreseen for path, text in p.get("sources", {}).items()}
             wanted["simulate"]["sources"] = {**sources, **wanted["simulate"]["sources"]}
         seen = foresee(self._observe(wanted), foreseen)
         self._ledger.note_markers(self._host, seen["markers"])
@@ -51,9 +55,11 @@ class ActionModule(HostAction):
         predictions = [c.as_prediction() for c in changes]
         if self._task.check_mode:
             self._ledger.add(self._host, {thing for c in changes for thing in c.brings()})
-            texts = [{"text": c.text[1]} if c.resource.kind == "repository" and c.text else {} for c in changes]
-            self._ledger.foresee(self._host, [{**p, **text} for p, text in zip(predictions, texts)])
-        elif changes:
+            more = [{"sources": c.resource.sources()} if isinstance(c.resource, Repository) else {} for c in changes]
+            self._ledger.foresee(self._host, [{**p, **sources} for p, sources in zip(predictions, more)])
+        else:
+            sweep(constants.DEFAULT_LOCAL_TMP, time.time())
+        if changes and not self._task.check_mode:
             self._apply(changes)
             transaction = [name for c in changes for name in c.after.get("packages", {})]
             seen = self._observe({**wanted, "packages": [*wanted["packages"], *transaction], "simulate": {}})
@@ -79,9 +85,19 @@ class ActionModule(HostAction):
                     templar = templar.copy_with_new_env(available_variables={**self._vars, "item": item})
                 if "when" in raw and not self._holds(templar, raw["when"]):
                     continue
-                out.append(self._resource(kinds[0], templar, raw[kinds[0]], len(out)))
-                self._origins.append(raw[kinds[0]])
+                made = self._resource(kinds[0], templar, raw[kinds[0]], len(out))
+                for each in [*self._beside(made, raw[kinds[0]]), made]:
+                    each.index = len(out)
+                    out.append(each)
+                    self._origins.append(raw[kinds[0]])
         return out
+
+    @staticmethod
+    def _beside(made: Resource, raw: t.Any) -> list[Resource]:
+        try:
+            return list(made.beside()) if isinstance(made, Repository) else []
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc), obj=raw) from exc
 
     @staticmethod
     def _holds(templar: t.Any, when: t.Any) -> bool:
@@ -137,7 +153,7 @@ class ActionModule(HostAction):
         for url, said in (self._observe({"urls": urls})["urls"] if urls else {}).items():
             if said:
                 raise AnsibleActionFail(
-                    f"{self._host}: {_without_password(url)} is expected to answer, but: {said}. Set the role's mirror variable, or mend the mirror."
+                    f"{self._host}: {without_login(url)} is expected to answer, but: {said}. Set the role's mirror variable, or mend the mirror."
                 )
 
     # -- real run
@@ -155,8 +171,19 @@ class ActionModule(HostAction):
     def _step(self, change: Change, step: Step) -> None:
         if step.module == "packages":
             self._install(change, step.args)
+        elif "requirements_text" in step.args:
+            self._install_requirements(change, dict(step.args))
         else:
             self._execute(change, step.module, dict(step.args))
+
+    def _install_requirements(self, change: Change, args: dict[str, t.Any]) -> None:
+        path = f"{args['virtualenv']}.requirements"
+        entry = {"path": path, "type": "file", "content": args.pop("requirements_text"), "owner": "root", "group": "root", "mode": "0600"}
+        self._execute(change, "gpulab.expansion.file_set", {"entries": [entry]})
+        try:
+            self._execute(change, "ansible.builtin.pip", {**args, "requirements": path})
+        finally:
+            self._execute(change, "ansible.builtin.file", {"path": path, "state": "absent"})
 
     def _install(self, change: Change, args: t.Mapping[str, t.Any]) -> None:
         """Packages come without starting their services: the unit resources do that, with the lab's configuration in place."""
@@ -184,10 +211,10 @@ class ActionModule(HostAction):
         listed = command("dpkg-query", "-W", "-f", "${db:Status-Eflag} ${Package}\\n").get("stdout") or ""
         halves = [line.split()[1] for line in listed.splitlines() if line.startswith("reinstreq ")]
         if halves:
-            command("dpkg", "--remove", "--force-remove-reinstreq", "--force-depends", *halves)
+            command("dpkg", "--remove", "--force-remove-reinstreq", "--force-depends", "--", *halves)
         self._execute(change, "ansible.builtin.apt", {"update_cache": True})
         apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends"]
-        self._execute(change, "ansible.builtin.command", {"argv": [*apt, "--fix-broken", "satisfy", ", ".join(names)]})
+        self._execute(change, "ansible.builtin.command", {"argv": [*apt, "--fix-broken", "satisfy", "--", ", ".join(names)]})
 
     def _execute(self, change: Change, module: str, args: dict[str, t.Any]) -> None:
         done = self._execute_module(module_name=module, module_args=args, task_vars=self._vars)
@@ -218,11 +245,6 @@ class ActionModule(HostAction):
         readings = [r for r in resources if isinstance(r, Read)]
         absent = {r.key: "" if r.args["optional"] else unknown_text("generated", r.key) for r in readings}
         return {**absent, **{key: seen["contents"][key] for key in absent if key in seen["contents"]}}
-
-
-def _without_password(url: str) -> str:
-    scheme, sep, rest = url.partition("://")
-    return f"{scheme}{sep}{rest.rpartition('@')[2]}"
 
 
 def _diff(change: Change) -> dict[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..module_utils._plan.host import others_read
 from ..module_utils._plan.prediction import RESULT_KEY
 from ..plugin_utils._predicting import HostAction
 
@@ -24,5 +25,8 @@ class ActionModule(HostAction):
         args = {**self._task.args, **({"wait_seconds": 0} if waiting else {})}
         result.update(self._read("gpulab.expansion.resources_info", args))
         result.pop(RESULT_KEY, None)
+        for seen in filter(None, result.get("paths", {}).values()):
+            if "sha256" in seen and not others_read(seen["mode"]):
+                del seen["sha256"]  # a digest of a password lets it be guessed offline
         result["state"] = "pending" if waiting else "present"
         return result

@@ -81,7 +81,7 @@ class CallbackModule(Recorder):
             ("xml", junit(found)),
             ("html", page(found, self.get_option("language"))),
         ):
-            with open(f"{stem}.{suffix}", "w", encoding="utf-8") as handle:
+            with open(f"{stem}.{suffix}", "w", encoding="utf-8", errors="replace") as handle:
                 handle.write(text)
         self._display.display(f"\n{found['summary'][self.get_option('language')]}\n\nAudit: {stem}.html")
 

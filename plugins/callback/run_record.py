@@ -65,7 +65,7 @@ class CallbackModule(Recorder):
             now = datetime.datetime.now(datetime.timezone.utc)
             stem = os.path.join(directory, f"{self._title}-{'check' if check else 'apply'}-{now:%Y%m%dT%H%M%SZ}")
             when = f"{now:%Y-%m-%d %H:%M} UTC"
-            with open(stem + ".md", "w", encoding="utf-8") as handle:
+            with open(stem + ".md", "w", encoding="utf-8", errors="replace") as handle:
                 handle.write(markdown(found, self._title, when, check))
             with open(stem + ".json", "w", encoding="utf-8") as handle:
                 json.dump({"title": self._title, "when": when, "check": check, **found}, handle, indent=1, default=str)

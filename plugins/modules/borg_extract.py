@@ -78,6 +78,7 @@ gpulab_prediction:
 
 import dataclasses
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -85,7 +86,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._borg.client import Archive, Borg, BorgError, access_of, access_spec, newest
+from ..module_utils._borg.client import Archive, Borg, BorgError, access_of, access_spec, newest, real_paths, shown
 from ..module_utils._plan.prediction import prediction
 
 
@@ -122,7 +123,7 @@ def into_place(borg: Borg, archive: str, path: str, kept: str) -> None:
 def no_archive(module: AnsibleModule, archives: t.Sequence[Archive]) -> t.NoReturn:
     wanted = module.params
     asked = wanted["archive"] or (f"from {wanted['before']} or earlier" if wanted["before"] else "(newest)")
-    found = f"{archives[0].name} to {archives[-1].name}" if archives else "none"
+    found = f"{shown(archives[0].name)} to {shown(archives[-1].name)}" if archives else "none"
     module.fail_json(msg=f"repository {wanted['repository']}: an archive {asked} is expected, but found are: {found}. Choose one of them.")
     raise AssertionError("fail_json ends the module")
 
@@ -159,8 +160,8 @@ def main() -> None:
         listed = borg.list_paths(archive.name, inside)
         lacking = [path for path in inside if not any(name == path or name.startswith(path + "/") for name in listed)]
         if lacking or not listed:
-            module.fail_json(msg=f"archive {archive.name}: /{(lacking or ['everything'])[0]} is expected in it, but is not: see borg list ::{archive.name}.")
-        kept = {path: f"{path}.before-{archive.name}" for path in in_place if os.path.lexists(path)}
+            module.fail_json(msg=f"archive {shown(archive.name)}: /{(lacking or ['everything'])[0]} is expected in it, but is not: list it with borg list.")
+        kept = {path: f"{path}.before-{re.sub('[^A-Za-z0-9_.:+-]', '_', archive.name)[:100]}" for path in in_place if os.path.lexists(path)}
         for path in in_place:
             above = os.path.dirname(path)
             if not os.path.isdir(above):
@@ -173,15 +174,17 @@ def main() -> None:
                 borg.extract(archive.name, inside, destination)
             for path in in_place:
                 into_place(borg, archive.name, path, kept.get(path, ""))
-            lost = [name for name in listed if not os.path.lexists(f"{destination or ''}/{name}")]
+            lost = [name for name in listed if not real_paths(f"{destination or ''}/", name)]
             if lost:
-                module.fail_json(msg=f"archive {archive.name}: all of {len(listed)} paths are expected to be there now, but {len(lost)} are not: /{lost[0]}.")
+                module.fail_json(
+                    msg=f"archive {shown(archive.name)}: all of {len(listed)} paths are expected to be there now, but {len(lost)} are not: /{shown(lost[0])}."
+                )
     except BorgError as exc:
         module.fail_json(msg=str(exc))
     where = destination or ", ".join(paths)
     after: dict[str, t.Any] = {"archive": archive.name, "files": len(listed)}
     change = prediction("restore", where, None, {**after, **({"kept": sorted(kept.values())} if kept else {})}, [f"keeps {k}" for k in sorted(kept.values())])
-    text = "".join(f"{destination or ''}/{path}\n" for path in listed)
+    text = "".join(f"{destination or ''}/{shown(path)}\n" for path in listed)
     module.exit_json(
         changed=True, archive=dataclasses.asdict(archive), files=len(listed), kept=kept, gpulab_prediction=[change], diff=dict(before="", after=text)
     )

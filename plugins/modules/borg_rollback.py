@@ -7,12 +7,13 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: borg_rollback
-short_description: Bring back archives that a client has hidden, by going back in a repository's transaction log
+short_description: Bring back what a client has hidden or deleted, by going back in a repository's transaction log
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
 description:
-  - A client that may only append can still append a list of archives that lacks some. As long as nothing was compacted, going back to the last
-    transaction before that brings them back.
+  - A client that may only append can still append a list of archives that lacks some, or say that objects are deleted. As long as nothing was
+    compacted, going back to the last transaction before that brings them back.
+  - Going back further than the last compaction is refused, because what it replaced is gone.
   - Runs on the server. The segments after that transaction are moved aside, not deleted.
   - Holds the repository, so that no client can write meanwhile, and fails when one does.
 extends_documentation_fragment:
@@ -24,9 +25,11 @@ options:
     type: path
     required: true
   before:
-    description: Seconds since the epoch; the last transaction at or before it is the one to go back to.
+    description: Seconds since the epoch; the last transaction at or before it is the one to go back to. One of this and O(transaction) is expected.
     type: float
-    required: true
+  transaction:
+    description: Number of the transaction to go back to.
+    type: int
   aside:
     description: Directory for what is moved aside, on the same file system.
     type: path
@@ -41,7 +44,7 @@ EXAMPLES = r"""
 - name: Go back to when everything was there
   gpulab.expansion.borg_rollback:
     repository: /srv/borg/repos/gpu1
-    before: 1795503600
+    transaction: 411
     aside: /srv/borg/aside/gpu1
     hold: /srv/borg/holds/gpu1
 """
@@ -69,6 +72,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._borg.heads import holds, last_transaction, notes
 from ..module_utils._borg.offsite import number, segments
 from ..module_utils._borg.rollback import RollbackError, last_before
 from ..module_utils._plan.prediction import prediction
@@ -82,6 +86,19 @@ def alone(module: AnsibleModule, hold: str) -> t.Iterator[None]:
         except BlockingIOError:
             module.fail_json(msg=f"{hold} is expected to be free, but a session of the client or retention has it: stop the client's backups first.")
         yield
+
+
+def transaction_before(module: AnsibleModule, repository: str, moment: float) -> int:
+    try:
+        with open(f"{repository}/transactions", encoding="utf-8", errors="replace") as handle:
+            return last_before(handle.read(), moment)
+    except OSError as exc:
+        module.fail_json(
+            msg=f"{repository}: a log of transactions is expected, which append-only sessions write, but: {exc.strerror}. Recover from the bucket."
+        )
+    except RollbackError as exc:
+        module.fail_json(msg=f"{repository}: {exc}")
+    raise AssertionError("fail_json ends the module")
 
 
 def move_aside(repository: str, late: list[str], aside: str) -> None:
@@ -101,25 +118,25 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=dict(
             repository=dict(type="path", required=True),
-            before=dict(type="float", required=True),
+            before=dict(type="float"),
+            transaction=dict(type="int"),
             aside=dict(type="path", required=True),
             hold=dict(type="path", required=True),
         ),
         supports_check_mode=True,
+        mutually_exclusive=[("before", "transaction")],
+        required_one_of=[("before", "transaction")],
     )
     wanted = module.params
     repository = wanted["repository"]
-    try:
-        with open(f"{repository}/transactions", encoding="utf-8") as handle:
-            log = handle.read()
-    except OSError as exc:
+    transaction = wanted["transaction"] if wanted["before"] is None else transaction_before(module, repository, wanted["before"])
+    noted = notes(os.path.join(os.path.dirname(wanted["hold"]), f".{os.path.basename(wanted['hold'])}"))
+    compacted = max((end for _after, end in holds(noted, last_transaction(repository))), default=-1)
+    if transaction < compacted:
         module.fail_json(
-            msg=f"{repository}: a log of transactions is expected, which append-only sessions write, but: {exc.strerror}. Recover from the bucket."
+            msg=f"{repository}: a transaction from {compacted} on is expected, where the admin host last removed archives, but asked for is {transaction}: "
+            "what was compacted does not come back. Recover from the bucket's older versions."
         )
-    try:
-        transaction = last_before(log, wanted["before"])
-    except RollbackError as exc:
-        module.fail_json(msg=f"{repository}: {exc}")
     there = segments(repository)
     late = [segment for segment in there if number(segment) > transaction]
     if not any(number(segment) == transaction for segment in there):

@@ -66,8 +66,14 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.bucket import BucketError, Folder, above
-from ..module_utils._borg.offsite import read_state, write_state
+from ..module_utils._borg.offsite import State, read_state, write_state
 from ..module_utils._plan.prediction import prediction
+
+
+def before(state: State, transaction: int) -> State:
+    """C(state) of the copy as it was at C(transaction) at the latest: later segments are not missed."""
+    kept = {"segments": [number for number in state["segments"] if number <= transaction]} if "segments" in state else {}
+    return {**state, **kept, "transaction": min(transaction, state.get("transaction", -1))}
 
 
 def main() -> None:
@@ -90,7 +96,7 @@ def main() -> None:
         if moved and aside.sizes():
             module.fail_json(msg=f"{aside.path} is expected to be empty, but is not: name another place.")
         if moved and not module.check_mode:
-            source.rclone("move", source.path, aside.path, names=moved)
+            source.rclone("move", paths=[source.path, aside.path], names=moved)
             left = set(moved) & set(source.sizes())
             if left or set(aside.sizes()) != set(moved):
                 module.fail_json(msg=f"{source.path}: all of {len(moved)} objects are expected to have moved, but have not: run it again with another place.")
@@ -98,7 +104,7 @@ def main() -> None:
         module.fail_json(msg=str(exc))
     state = read_state(wanted["state"])
     # an emptied folder is copied anew; one that was rolled back goes on from there
-    after_state = {} if wanted["above"] is None else {**state, "transaction": min(wanted["above"], state.get("transaction", -1))}
+    after_state = {} if wanted["above"] is None else before(state, wanted["above"])
     changed = bool(moved) or state != after_state
     if state != after_state and not module.check_mode:
         owner = os.stat(wanted["state"])

@@ -104,8 +104,8 @@ def main() -> None:
 def fetch(module: AnsibleModule, folder: Folder, live: dict[str, int], destination: str, owner: str | None) -> None:
     """Copies, then compares every file by fetching it again."""
     os.makedirs(destination, mode=0o700, exist_ok=True)
-    folder.rclone("copy", folder.path, destination, names=live)
-    folder.rclone("check", "--download", "--one-way", folder.path, destination, names=live)
+    folder.rclone("copy", paths=[folder.path, destination], names=live)
+    folder.rclone("check", "--download", "--one-way", paths=[folder.path, destination], names=live)
     if owner:
         for top, folders, files in os.walk(destination):
             for path in [top, *(os.path.join(top, name) for name in folders + files)]:

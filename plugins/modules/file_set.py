@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.predicting
+  - gpulab.expansion.sealed
 options:
   entries:
     description: What shall be there.
@@ -34,7 +35,7 @@ options:
         choices: [directory, file]
         required: true
       content:
-        description: Text of a file. Never logged or returned.
+        description: Text of a file. Never logged or returned, nor is its digest, unless everybody may read the file.
         type: str
       owner:
         description: Name of the owner.
@@ -73,10 +74,11 @@ import pwd
 import tempfile
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ..module_utils._plan.host import others_read, read_path
+from ..module_utils._plan.prediction import difference, prediction, project, unknown
+from ..module_utils._plan.sealed import SealedModule
 
-from ..module_utils._plan.host import read_path
-from ..module_utils._plan.prediction import difference, prediction, project
+HIDDEN = {"sha256": unknown("secret")}  # of what others may not read: a digest of a password lets it be guessed offline
 
 
 def write(wanted: dict[str, t.Any], exists: bool, new_content: bool) -> None:
@@ -107,12 +109,12 @@ def main() -> None:
         group=dict(type="str", default="root"),
         mode=dict(type="str", required=True),
     )
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(entries=dict(type="list", elements="dict", required=True, options=entry)),
         supports_check_mode=True,
     )
     predictions = []
-    for wanted in module.params["entries"]:
+    for wanted in module.plain["entries"]:
         path = wanted["path"]
         desired = {k: wanted[k] for k in ("type", "owner", "group", "mode")}
         if wanted["type"] == "file":
@@ -123,7 +125,10 @@ def main() -> None:
         after = difference(desired, observed)
         if not after:
             continue
-        predictions.append(prediction(wanted["type"], path, observed and project(observed, after), after))
+        change = prediction(wanted["type"], path, observed and project(observed, after), after)
+        if not others_read(wanted["mode"]):
+            change = {**change, **{side: {**change[side], **HIDDEN} for side in ("before", "after") if "sha256" in (change[side] or {})}}
+        predictions.append(change)
         if module.check_mode:
             continue
         try:

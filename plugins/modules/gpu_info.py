@@ -120,13 +120,14 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._gpu.series import series
 from ..module_utils._gpu.session import Reader
+from ..module_utils._gpu.xid import messages
 
 
-def kernel_log(module: AnsibleModule) -> str | None:
-    """Xids of a day, none when there is no such log."""
-    argv = ["journalctl", "--quiet", "--no-pager", "--dmesg", "--since=-24h", "--output=cat", "--grep=NVRM: Xid"]
+def kernel_log(module: AnsibleModule) -> list[str] | None:
+    """Xids of a day, none when there is no such log. What journald read from the kernel, which nobody else can write."""
+    argv = ["journalctl", "--quiet", "--no-pager", "--dmesg", "--since=-24h", "--output=json", "--output-fields=MESSAGE", "--grep=NVRM: Xid"]
     code, out, err = module.run_command(argv, handle_exceptions=False) if module.get_bin_path("journalctl") else (2, "", "")
-    return out if code == 0 or (code == 1 and not err) else None
+    return messages(out) if code == 0 or (code == 1 and not err) else None
 
 
 def main() -> None:
@@ -135,7 +136,7 @@ def main() -> None:
     )
     seconds = module.params["seconds"]
     if module.params["python_env"]:
-        sys.path += glob.glob(os.path.join(module.params["python_env"], "lib", "python3*", "site-packages"))
+        sys.path += glob.glob(os.path.join(glob.escape(module.params["python_env"]), "lib", "python3*", "site-packages"))
     sys.path += [module.params["python_path"]] if module.params["python_path"] else []
     try:
         import pynvml

@@ -16,6 +16,7 @@ extends_documentation_fragment:
   - gpulab.expansion.harbor
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
+  - gpulab.expansion.sealed
 """
 
 EXAMPLES = r"""
@@ -64,15 +65,14 @@ gc_cron:
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._harbor.client import ACCESS_SPEC, Client, HarborError, access_of
+from ..module_utils._plan.sealed import SealedModule
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=dict(**ACCESS_SPEC), supports_check_mode=True)
+    module = SealedModule(argument_spec=dict(**ACCESS_SPEC), supports_check_mode=True)
     try:
-        module.exit_json(changed=False, **_read(Client(access_of(module.params))))
+        module.exit_json(changed=False, **_read(Client(access_of(module.plain))))
     except HarborError as exc:
         module.fail_json(msg=str(exc))
 

@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - gpulab.expansion.harbor
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.predicting
+  - gpulab.expansion.sealed
 options:
   list:
     description: The objects.

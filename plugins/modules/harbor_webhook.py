@@ -16,6 +16,7 @@ extends_documentation_fragment:
   - gpulab.expansion.harbor
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.predicting
+  - gpulab.expansion.sealed
 options:
   list:
     description: The objects.
@@ -103,7 +104,7 @@ from ..module_utils._harbor.model import EVENTS
 OPTIONS = dict(
     project=dict(type="str", required=True),
     name=dict(type="str", required=True),
-    address=dict(type="str"),
+    address=dict(type="str", no_log=True),
     kind=dict(type="str", choices=["http", "slack"], default="http"),
     payload=dict(type="str", choices=["Default", "CloudEvents"], default="Default"),
     events=dict(type="list", elements="str", choices=list(EVENTS), default=[]),

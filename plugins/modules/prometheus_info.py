@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
   - gpulab.expansion.prometheus
+  - gpulab.expansion.sealed
 options:
   queries:
     description: By name, C(query) (PromQL) and C(window) in seconds; 0 asks for the last value.
@@ -51,14 +52,14 @@ answers:
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
+from ..module_utils._plan.sealed import SealedModule
 from ..module_utils._usage.prometheus import Prometheus, PrometheusError
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(
             url=dict(type="str", default=""),
             token=dict(type="str", no_log=True),
@@ -68,7 +69,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    wanted = module.params
+    wanted = module.plain
     if not wanted["url"]:
         nothing = {name: {"series": [], "reason": "no Prometheus is named in lab_prometheus_url"} for name in wanted["queries"]}
         module.exit_json(changed=False, state="none", reason="", answers=nothing)

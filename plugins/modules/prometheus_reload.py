@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.predicting
+  - gpulab.expansion.sealed
 options:
   url:
     description: Where Prometheus answers, as seen from the host.
@@ -75,10 +76,10 @@ import os
 import re
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.urls import open_url
 
 from ..module_utils._plan.prediction import prediction, unknown
+from ..module_utils._plan.sealed import SealedModule
 from ..module_utils._plan.waiting import read_until
 
 _LOADED = "prometheus_config_last_reload_success_timestamp_seconds"
@@ -86,7 +87,7 @@ _WELL = "prometheus_config_last_reload_successful"
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(
             url=dict(type="str", required=True),
             unit=dict(type="str", default="prometheus.service"),
@@ -96,7 +97,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    wanted = module.params
+    wanted = module.plain
     url = wanted["url"].rstrip("/")
 
     def get(path: str) -> str:
@@ -111,7 +112,7 @@ def main() -> None:
         stale = written > metric(_LOADED)
         change = [prediction("prometheus", url, {"loaded": metric(_LOADED)}, {"loaded": unknown("time")})] if stale else []
         if stale and not module.check_mode:
-            module.run_command(["systemctl", "reload", wanted["unit"]], check_rc=True)
+            module.run_command(["systemctl", "reload", "--", wanted["unit"]], check_rc=True)
             loaded = read_until(lambda: metric(_LOADED), lambda when: when > written or not metric(_WELL), 15, 0.5)
             if loaded <= written:
                 module.fail_json(

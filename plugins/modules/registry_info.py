@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
+  - gpulab.expansion.sealed
 options:
   url:
     description: Where the registry answers, as C(https://registry.lab.example:5000).
@@ -83,13 +84,12 @@ images:
 
 import time
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._images.registry import Access, Registry, RegistryError, chosen, split
+from ..module_utils._plan.sealed import SealedModule
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(
             url=dict(type="str", required=True),
             username=dict(type="str", default=""),
@@ -102,7 +102,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    params = module.params
+    params = module.plain
     until = time.monotonic() + params["wait_seconds"]
     while True:
         try:

@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.predicting
+  - gpulab.expansion.sealed
 options:
   url:
     description: Where the registry answers, as C(https://registry.lab.example:5000).
@@ -89,11 +90,10 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._images.registry import Access, Registry, RegistryError, promote, split
 from ..module_utils._plan.objects import leave
 from ..module_utils._plan.prediction import Tree, prediction
+from ..module_utils._plan.sealed import SealedModule
 
 
 class Step(t.NamedTuple):
@@ -135,7 +135,7 @@ def _attachments(registry: Registry, repository: str, digest: str, target: str) 
     return steps
 
 
-def check(module: AnsibleModule, argv: list[str], image: str, environment: dict[str, str]) -> None:
+def check(module: SealedModule, argv: list[str], image: str, environment: dict[str, str]) -> None:
     """Fails with what the program said of C(image)."""
     program = module.get_bin_path(argv[0])
     if program is None:
@@ -146,9 +146,9 @@ def check(module: AnsibleModule, argv: list[str], image: str, environment: dict[
         raise RegistryError(f"{image} is expected to pass {argv[0]}, but does not: {said}. Nothing was promoted: mend the image, or correct the check.")
 
 
-def check_all(module: AnsibleModule, images: list[str]) -> None:
+def check_all(module: SealedModule, images: list[str]) -> None:
     """The programs find password and authority where those that are written with Go look for them."""
-    params = module.params
+    params = module.plain
     registry = params["url"].rstrip("/").partition("://")[2]
     with tempfile.TemporaryDirectory(dir=module.tmpdir) as folder:
         config = os.path.join(folder, "config.json")
@@ -166,7 +166,7 @@ def check_all(module: AnsibleModule, images: list[str]) -> None:
 
 def main() -> None:
     row = dict(image=dict(type="str", required=True), to=dict(type="str", required=True), confirm=dict(type="str", default=""))
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(
             url=dict(type="str", required=True),
             username=dict(type="str", required=True),
@@ -177,7 +177,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    params = module.params
+    params = module.plain
     try:
         registry = Registry(Access(params["url"], params["username"], params["password"], params["ca_path"]))
         # all are looked at, and pass, before the first is changed

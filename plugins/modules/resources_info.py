@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
+  - gpulab.expansion.sealed
 options:
   packages:
     description: Names of Debian packages.
@@ -108,8 +109,8 @@ packages:
   sample: {borgbackup: 1.2.4-1, rclone: null}
 paths:
   description:
-    - C(type), C(mode), C(owner), C(group), C(size), C(mtime), and C(sha256) of a file or C(read_only) of a directory,
-      by path; none when it is absent.
+    - C(type), C(mode), C(owner), C(group), C(size), C(mtime), and C(sha256) of a file that everybody may read, or
+      C(read_only) of a directory, by path; none when it is absent.
   returned: always
   type: dict
 contents:
@@ -129,7 +130,7 @@ python_envs:
   returned: always
   type: dict
 urls:
-  description: By address, none when it answered, else what it said.
+  description: By address, without user and password, none when it answered, else what it said.
   returned: always
   type: dict
 simulation:
@@ -149,6 +150,11 @@ policy_rc_d:
   returned: always
   type: str
   sample: absent
+left_modules:
+  description: Directories with modules of runs that were killed at least ten minutes ago.
+  returned: always
+  type: list
+  elements: str
 markers:
   description: Text of the deployed markers by role, see M(gpulab.expansion.deployed_marker).
   returned: always
@@ -159,15 +165,14 @@ now:
   type: float
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._plan.host import HostReader, UnreadableHost, unwritten
+from ..module_utils._plan.sealed import SealedModule
 from ..module_utils._plan.waiting import read_until
 
 
 def main() -> None:
     names = dict(type="list", elements="str", default=[])
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(
             packages=names,
             paths=names,
@@ -186,10 +191,10 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    awaited = module.params["wait_for"]
-    read_until(lambda: unwritten(awaited, module.params["younger_than"]), lambda missing: not missing, module.params["wait_seconds"], 0.5)
+    awaited = module.plain["wait_for"]
+    read_until(lambda: unwritten(awaited, module.plain["younger_than"]), lambda missing: not missing, module.plain["wait_seconds"], 0.5)
     try:
-        module.exit_json(changed=False, **HostReader(module.run_command, module.tmpdir).read(module.params))
+        module.exit_json(changed=False, **HostReader(module.run_command, module.tmpdir, module._remote_tmp).read(module.plain))
     except UnreadableHost as exc:
         module.fail_json(msg=str(exc))
 

@@ -16,6 +16,7 @@ extends_documentation_fragment:
   - gpulab.expansion.search
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
+  - gpulab.expansion.sealed
 options:
   index:
     description: Indices with the logs, with wildcards; empty for none.
@@ -86,8 +87,7 @@ rules:
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..module_utils._plan.sealed import SealedModule
 from ..module_utils._plan.waiting import read_until
 from ..module_utils._search.client import ACCESS_SPEC, Client, SearchError, access_of
 
@@ -95,7 +95,7 @@ HEALTH = "/_cluster/health?master_timeout=5s"
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(
             index=dict(type="str", default=""),
             hosts=dict(type="list", elements="str", default=[]),
@@ -107,7 +107,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    wanted = module.params
+    wanted = module.plain
     client = Client(module.run_command, access_of(wanted))
 
     def all_heard(newest: dict[str, float]) -> bool:

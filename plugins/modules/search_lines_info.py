@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - gpulab.expansion.search
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
+  - gpulab.expansion.sealed
 options:
   index:
     description: Indices with the logs, with wildcards.
@@ -75,7 +76,7 @@ left_out:
   returned: always
   type: int
 errors:
-  description: By program, how many lines it logged as errors, and the newest of them.
+  description: By program, and whose where it is a user's, how many lines it logged as errors, and the newest of them.
   returned: always
   type: list
   elements: dict
@@ -97,18 +98,20 @@ clock:
 import datetime
 import time
 import typing as t
-
-from ansible.module_utils.basic import AnsibleModule
+from urllib.parse import quote
 
 from ..module_utils._evidence.window import duration_seconds
+from ..module_utils._plan.sealed import SealedModule
 from ..module_utils._search import beats
 from ..module_utils._search.client import ACCESS_SPEC, Client, SearchError, access_of
 
 MOST = 5000
+# Numbers of accounts that are people's.
+_USERS = {"terms": {"field": "user.id", "size": 3, "include": "[1-9][0-9]{3,}"}}
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(
             index=dict(type="str", required=True),
             alerts=dict(type="str", default=""),
@@ -119,7 +122,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    wanted = module.params
+    wanted = module.plain
     now = time.time()
     since, until = (_moment(module, name, now) for name in ("since", "until"))
     if since >= until:
@@ -132,8 +135,8 @@ def main() -> None:
         module.fail_json(msg=str(exc))
 
 
-def _moment(module: AnsibleModule, name: str, now: float) -> float:
-    text = module.params[name].strip()
+def _moment(module: SealedModule, name: str, now: float) -> float:
+    text = module.plain[name].strip()
     if not text:
         return now
     ago = duration_seconds(text)
@@ -147,16 +150,16 @@ def _moment(module: AnsibleModule, name: str, now: float) -> float:
 
 
 def _read(client: Client, wanted: dict[str, t.Any], since: float, until: float) -> dict[str, t.Any]:
-    where = f"/{wanted['index']}/_search?ignore_unavailable=true"
+    where = f"/{quote(wanted['index'], safe='*,')}/_search?ignore_unavailable=true"
     window = {"range": {"@timestamp": {"gte": int(since * 1000), "lte": int(until * 1000), "format": "epoch_millis"}}}
     here = {"term": {"host.name": wanted["host"]}}
     loud = {"terms": {"signal.severity": ["critical", "warning"]}}
     known = {"bool": {"filter": [window, {"exists": {"field": "signal.id"}}], "should": [here, loud], "minimum_should_match": 1}}
     asked = {"query": known, "size": MOST, "sort": ["@timestamp"], "track_total_hits": True, "docvalue_fields": _time("@timestamp")}
     found = client.search(where, asked)
-    lines = [_line(row) for row in found["hits"]["hits"]]
+    lines = [line for row in found["hits"]["hits"] for line in [_line(row)] if line]
     newest = {"top_hits": {"size": 1, "sort": [{"@timestamp": "desc"}], "_source": ["message"]}}
-    programs: dict[str, t.Any] = {"terms": {"field": "process.name", "size": 10}, "aggs": {"newest": newest}}
+    programs: dict[str, t.Any] = {"terms": {"field": "process.name", "size": 10}, "aggs": {"newest": newest, "users": _USERS}}
     wrong = {"filter": {"terms": {"log.level": ["emerg", "alert", "crit", "err"]}}, "aggs": {"programs": programs}}
     whole: dict[str, t.Any] = {"query": {"bool": {"filter": [window, here]}}, "size": 0, "track_total_hits": True, "aggs": {"wrong": wrong}}
     counted = client.search(where, whole)
@@ -166,7 +169,11 @@ def _read(client: Client, wanted: dict[str, t.Any], since: float, until: float) 
         "left_out": found["hits"]["total"]["value"] - len(lines),
         "total": counted["hits"]["total"]["value"],
         "errors": [
-            {"program": row["key"], "count": row["doc_count"], "newest": row["newest"]["hits"]["hits"][0]["_source"]["message"]}
+            {
+                "program": row["key"] + _of(row),
+                "count": row["doc_count"],
+                "newest": str(row["newest"]["hits"]["hits"][0]["_source"].get("message", "")),
+            }
             for row in counted.get("aggregations", {}).get("wrong", {}).get("programs", {}).get("buckets", [])
         ],
         "before": {name: _before(client, where, here, window, name) for name in services},
@@ -175,7 +182,21 @@ def _read(client: Client, wanted: dict[str, t.Any], since: float, until: float) 
     }
 
 
-def _line(row: dict[str, t.Any]) -> dict[str, t.Any]:
+def _of(row: dict[str, t.Any]) -> str:
+    """Whose lines these are, where they are not the system's, because a name is free to anybody."""
+    users = sorted(each["key"] for each in row.get("users", {}).get("buckets", []))
+    return f" of user {', '.join(users)}" if users else ""
+
+
+def _line(row: dict[str, t.Any]) -> dict[str, t.Any] | None:
+    """None of a line in another form, as anybody can send it who may write: it is left out, and the others are told."""
+    try:
+        return _told(row)
+    except (KeyError, TypeError, AttributeError, ValueError, IndexError):
+        return None
+
+
+def _told(row: dict[str, t.Any]) -> dict[str, t.Any]:
     source = row["_source"]
     signal = source["signal"]
     job, container = source.get("slurm", {}).get("job", {}).get("id"), source.get("container", {}).get("name")
@@ -208,7 +229,7 @@ def _before(client: Client, where: str, here: dict[str, t.Any], window: dict[str
         "sort": [{"@timestamp": "desc"}],
         "_source": ["message"],
     }
-    return [row["_source"]["message"] for row in reversed(client.search(where, body)["hits"]["hits"])]
+    return [str(row["_source"].get("message", "")) for row in reversed(client.search(where, body)["hits"]["hits"])]
 
 
 def _called(client: Client, wanted: dict[str, t.Any], window: dict[str, t.Any]) -> list[dict[str, t.Any]]:
@@ -216,9 +237,9 @@ def _called(client: Client, wanted: dict[str, t.Any], window: dict[str, t.Any]) 
     body: dict[str, t.Any] = {"query": {"bool": {"filter": [when, {"term": {"alert_sent": True}}]}}, "size": 500, "sort": ["alert_time"]}
     body["docvalue_fields"] = _time("alert_time")
     told = []
-    for row in client.search(f"/{wanted['alerts']}/_search?ignore_unavailable=true", body)["hits"]["hits"]:
+    for row in client.search(f"/{quote(wanted['alerts'], safe='*,')}/_search?ignore_unavailable=true", body)["hits"]["hits"]:
         match = row["_source"].get("match_body", {})
-        host, device = (match.get(name, {}).get("name", "") for name in ("host", "device"))
+        host, device = (each.get("name", "") if isinstance(each, dict) else "" for each in (match.get("host"), match.get("device")))
         told.append({"when": _moment_of(row, "alert_time"), "rule": row["_source"]["rule_name"], "host": host, "device": device})
     return [row for row in told if row["host"] == wanted["host"]]
 

@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - gpulab.expansion.search
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.predicting
+  - gpulab.expansion.sealed
 options:
   list:
     description: The objects.

@@ -16,6 +16,7 @@ extends_documentation_fragment:
   - gpulab.expansion.search
   - gpulab.expansion.attributes
   - gpulab.expansion.attributes.info_module
+  - gpulab.expansion.sealed
 options:
   index:
     description: Indices with the logs, with wildcards.
@@ -72,9 +73,8 @@ left_out:
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._evidence.window import duration_seconds
+from ..module_utils._plan.sealed import SealedModule
 from ..module_utils._search.client import ACCESS_SPEC, Client, SearchError, access_of
 from ..module_utils._search.trial import query, summary
 
@@ -83,7 +83,7 @@ BATCH = 500
 
 
 def main() -> None:
-    module = AnsibleModule(
+    module = SealedModule(
         argument_spec=dict(
             index=dict(type="str", required=True),
             signals=dict(type="list", elements="dict", required=True),
@@ -94,14 +94,14 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    wanted = module.params
+    wanted = module.plain
     ago = duration_seconds(wanted["since"])
     if ago is None:
         module.fail_json(msg=f"since is expected to be a time as 7d, 12h or 30min, but is {wanted['since']!r}: correct it.")
     client = Client(module.run_command, access_of(wanted))
     try:
         client.wait(wanted["wait_seconds"])
-        module.exit_json(changed=False, **_try(client, wanted, time.time() - t.cast(float, ago)))
+        module.exit_json(changed=False, **_try(client, wanted, time.time() - ago))
     except SearchError as exc:
         module.fail_json(msg=str(exc))
 

@@ -72,6 +72,19 @@ missing_groups:
   returned: always
   type: list
   elements: str
+administrators:
+  description:
+    - C(user) and C(by) of each account beside root that is root, or can be at will, by its number, by a group as V(docker) or V(sudo), or by a rule
+      of sudo that lets it run all or some commands as root.
+    - A rule for all accounts or for a netgroup is told as it stands, as V(ALL) or V(+ops).
+  returned: always
+  type: list
+  elements: dict
+  sample: [{user: alice, by: [docker]}, {user: bob, by: ["sudoers: some commands"]}]
+administrators_unknown:
+  description: Why the rules of sudo are not known, or not all; empty when they are, or when sudo is not installed.
+  returned: always
+  type: str
 storage:
   description: C(path), C(source), C(used_bytes) and C(size_bytes) of each file system.
   returned: always
@@ -92,11 +105,34 @@ tasks:
 import glob
 import os
 import time
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._gpu.tasks import tasks
-from ..module_utils._usage.host import max_map_count, members, memory_bytes, storage
+from ..module_utils._usage.host import administrators, max_map_count, members, memory_bytes, storage
+from ..module_utils._usage.sudoers import other_sources, parsed
+
+
+def sudoers(module: AnsibleModule, nsswitch: str = "/etc/nsswitch.conf") -> tuple[dict[str, t.Any], str]:
+    """The rules of sudo in its own reader's words, which follows includes and expands aliases; and why they are not known, or not all."""
+    if not module.get_bin_path("sudo"):
+        return {}, ""
+    if not module.get_bin_path("cvtsudoers"):
+        return {}, "cvtsudoers, which reads the rules of sudo, is expected beside sudo, but is not there."
+    # without /etc/cvtsudoers.conf, which may leave out rules
+    argv = ["cvtsudoers", "--config=/dev/null", "--expand-aliases", "--output-format=json", "/etc/sudoers"]
+    code, out, err = module.run_command(argv, environ_update={"LC_ALL": "C", "LANGUAGE": "C"})
+    document = None if code else parsed(out)
+    if document is None:
+        why = next(iter(err.strip().replace("cvtsudoers: ", "").splitlines()), "it writes no JSON, as for an alias that is not defined (visudo -c tells)")
+        return {}, f"cvtsudoers is expected to read the rules of sudo, but cannot: {why.encode('utf-8', 'replace').decode()}."
+    try:
+        with open(nsswitch, encoding="utf-8", errors="replace") as handle:
+            others = other_sources(handle.read())
+    except OSError:
+        others = []
+    return document, f"Rules of sudo that come from {', '.join(others)} (/etc/nsswitch.conf) are not read." if others else ""
 
 
 def main() -> None:
@@ -104,6 +140,8 @@ def main() -> None:
     processes = dict(type="list", elements="int", default=[])
     module = AnsibleModule(argument_spec=dict(groups=names, paths=names, licences=names, processes=processes), supports_check_mode=True)
     users, missing = members(module.params["groups"])
+    told, unknown = sudoers(module)
+    rooted = administrators(told)
     module.exit_json(
         changed=False,
         now=time.time(),
@@ -112,8 +150,11 @@ def main() -> None:
         max_map_count=max_map_count(),
         users=users,
         missing_groups=missing,
+        administrators=rooted,
+        administrators_unknown=unknown,
+        gpulab_reading={"kind": "administrator", "administrators": rooted, "unknown": unknown},
         storage=storage(module.params["paths"]),
-        licences=sorted(path for pattern in module.params["licences"] for path in glob.glob(pattern) if os.path.getsize(path)),
+        licences=sorted(path for pattern in module.params["licences"] for path in glob.glob(pattern) if os.path.isfile(path) and os.path.getsize(path)),
         tasks=tasks(module.params["processes"]),
     )
 

@@ -10,6 +10,7 @@ This plugin util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import collections
+import re
 import typing as t
 
 from ..module_utils._thresholds.judge import amount
@@ -137,12 +138,15 @@ def _hosts(records: t.Sequence[Record]) -> list[dict[str, t.Any]]:
         reading = record.get("reading")
         if not reading:
             continue
-        host = hosts.setdefault(record["host"], {"host": record["host"], "state": "", "message": "", "gpus": [], "links": [], "disks": []})
+        unread = {"state": "", "message": "", "gpus": [], "links": [], "disks": [], "administrators": [], "administrators_unknown": ""}
+        host = hosts.setdefault(record["host"], {"host": record["host"], **unread})
         if reading["kind"] == "gpu":
             host.update(state=reading.get("state", ""), message=reading.get("message", ""), gpus=[_gpu(gpu) for gpu in reading.get("gpus", [])])
         else:
             key = reading["kind"] + "s"
             host[key] = reading.get(key, [])
+            if key == "administrators":
+                host["administrators_unknown"] = reading.get("unknown", "")
     return [hosts[name] for name in sorted(hosts)]
 
 
@@ -195,7 +199,23 @@ def keys(found: Document) -> dict[str, dict[str, str]]:
         }
     )
     told.update({f"failed {v['host']} {v['subject']}": _same(f"{v['host']}: {v['measured']}") for v in found["verdicts"] if v["verdict"] == "failed"})
+    for host in found["hosts"]:
+        for account in host.get("administrators", []):
+            by = reasons(account)
+            told[f"root {host['host']} {account['user']} {by['en']}"] = {
+                "en": f"{host['host']}: {account['user']} is root beside root ({by['en']})",
+                "zh": f"{host['host']}：{account['user']} 等同 root（{by['zh']}）",
+            }
+        unknown = host.get("administrators_unknown", "")
+        if unknown:
+            told[f"root {host['host']} {unknown}"] = {"en": f"{host['host']}: {unknown}", "zh": f"{host['host']}：{chinese(unknown)}"}
     return told
+
+
+def reasons(account: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Why an account is root beside root, C(en) and C(zh); names of groups stay as they are."""
+    zh = [re.sub(": (all|some) commands$", lambda end: "：全部命令" if end[1] == "all" else "：部分命令", why) for why in account["by"]]
+    return {"en": ", ".join(account["by"]), "zh": "，".join(zh)}
 
 
 def _fits(verdict: t.Mapping[str, t.Any], why: str) -> str:

@@ -16,6 +16,8 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ..module_utils._plan.sealed import has_credentials
+
 Spec = t.Mapping[str, t.Any]
 _LEAF = ("type", "elements", "choices", "no_log")
 _TYPES = {
@@ -37,7 +39,7 @@ def complaints(name: str, spec: Spec, value: t.Any) -> list[str]:
         found = [f"{name} is expected to have the keys {', '.join(options)}, but has {key}{_near(key, options)}" for key in value if key not in options]
         for key, below in options.items():
             if key in value:
-                found += complaints(f"{name}.{key}", below, value[key])
+                found += complaints(f"{name}.{key}", {**below, "no_log": spec.get("no_log") or below.get("no_log")}, value[key])
             elif below.get("required"):
                 found.append(f"{name}.{key} is expected, but is not given")
         return found
@@ -47,12 +49,14 @@ def complaints(name: str, spec: Spec, value: t.Any) -> list[str]:
     # what `-e name=60` gives would count as text in a sum
     number_as_text = isinstance(value, str) and spec.get("type") in ("int", "float", "bool")
     valid = not ArgumentSpecValidator({"value": leaf}).validate({"value": value}).error_messages
+    if valid and spec.get("type") == "path" and "%" in str(value):
+        return [f"{name} is expected to be a path without %, which a unit of systemd takes for a sign of its own, but is {value!r}"]
     if valid and not number_as_text:
         return []
     wanted = f"one of {', '.join(str(c) for c in spec['choices'])}" if spec.get("choices") else _TYPES[spec.get("type", "str")]
     if spec.get("elements"):
         wanted = f"a list, each of it {wanted if spec.get('choices') else _TYPES[spec['elements']]}"
-    shown = "something else" if spec.get("no_log") else repr(value)
+    shown = "something else" if spec.get("no_log") or has_credentials(str(value)) else repr(value)
     return [f"{name} is expected to be {wanted}, but is {shown}{', a text (with -e, give JSON)' if valid else ''}"]
 
 

@@ -10,6 +10,7 @@ This plugin util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 import xml.etree.ElementTree as ET
 
@@ -18,7 +19,7 @@ import jinja2
 from ..module_utils._evidence.window import duration
 from ..module_utils._thresholds.judge import amount
 from ..module_utils._thresholds.model import METRICS
-from ._audit import GATES, Document, counts
+from ._audit import GATES, Document, counts, reasons
 from ._zh import chinese
 
 Tree = t.Dict[str, t.Any]
@@ -64,6 +65,7 @@ def page(found: Document, language: str) -> str:
         amount=amount,
         duration=duration,
         zh=chinese,
+        reasons=reasons,
         state_words=_STATES,
         unit_words=_UNITS,
         phase_users=_PHASES,
@@ -82,16 +84,21 @@ def _rendered(name: str, language: str, **told: t.Any) -> str:
     return environment.get_template(name).render(language=language, **told)
 
 
+def _xml(text: str) -> str:
+    """Without the signs that XML 1.0 has no place for, https://www.w3.org/TR/xml/#charsets: one of them in a name, and no pipeline reads the rest."""
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)
+
+
 def junit(found: Document) -> str:
     """A test case for each gate, threshold, host and check, as pipelines show them: unknown is skipped, not passed."""
     suite = ET.Element("testsuite", name="audit", timestamp=found["when"])
 
     def case(kind: str, name: str, failed: str = "", skipped: str = "") -> None:
-        element = ET.SubElement(suite, "testcase", classname=f"audit.{kind}", name=name)
+        element = ET.SubElement(suite, "testcase", classname=f"audit.{kind}", name=_xml(name))
         if failed:
-            ET.SubElement(element, "failure", message=failed)
+            ET.SubElement(element, "failure", message=_xml(failed))
         elif skipped:
-            ET.SubElement(element, "skipped", message=skipped)
+            ET.SubElement(element, "skipped", message=_xml(skipped))
 
     for module in found["modules"]:
         wrong = module["reason"] if module["deployed"] and not module["passes"] else ""

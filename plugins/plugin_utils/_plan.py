@@ -18,9 +18,9 @@ import fnmatch
 import hashlib
 import posixpath
 import typing as t
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from ..module_utils._plan.host import POLICY_RC_D, normalised
+from ..module_utils._plan.host import APT_AUTH, POLICY_RC_D, normalised
 from ..module_utils._plan.prediction import Tree, difference, is_unknown, prediction, project, readable, unknown, unknown_reason_in
 from . import _x509
 from ._ledger import Thing
@@ -328,13 +328,38 @@ class Repository(File):
 
     def __init__(self, args: t.Mapping[str, t.Any], index: int) -> None:
         path = f"/etc/apt/sources.list.d/{args['name']}.sources"
-        super().__init__({"path": path, "owner": "root", "group": "root", "mode": "0644", "secret": False, "content": deb822(args)}, index)
+        uri, self._login = split_login(args["uri"])
+        self._name, self._uri = args["name"], uri
+        content = deb822({**args, "uri": uri})
+        super().__init__({"path": path, "owner": "root", "group": "root", "mode": "0644", "secret": False, "content": content}, index)
+
+    def sources(self) -> dict[str, str]:
+        """What APT needs to read it, by path."""
+        return {self.key: self.content, **{file.key: file.content for file in self.beside()}}
+
+    def beside(self) -> list[File]:
+        """Everybody may read a package source, so that its user and password go into a file of root, see apt_auth.conf(5)."""
+        if not self._login:
+            return []
+        if any(c.isspace() for part in self._login for c in part):
+            raise self.error("its user and password are expected without spaces and line breaks, because apt_auth.conf cannot hold them: choose another.")
+        text = f"machine {self._uri} login {self._login[0]} password {self._login[1]}\n"
+        args = {"path": f"{APT_AUTH}/gpulab-{self._name}.conf", "owner": "root", "group": "root", "mode": "0600", "secret": True, "content": text}
+        return [File(args, self.index)]
 
     def query(self) -> dict[str, t.Any]:
-        return {**super().query(), "simulate": {"sources": {self.key: self.content}}}
+        return {**super().query(), "simulate": {"sources": self.sources()}}
 
     def brings(self) -> set[Thing]:
         return super().brings() | {("repository", self.key)}
+
+
+def split_login(url: str) -> tuple[str, tuple[str, str] | None]:
+    """C(url) without its user and password, and these."""
+    parts = urlsplit(url)
+    if not parts.username or parts.password is None:
+        return url, None
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), (unquote(parts.username), unquote(parts.password))
 
 
 class Download(Path):
@@ -343,6 +368,9 @@ class Download(Path):
 
     def plan(self, world: World) -> Change | None:
         args = {"url": self.args["url"], "dest": self.key, "checksum": f"sha256:{self.args['sha256']}"}
+        url, login = split_login(self.args["url"])
+        if login:  # they have options of their own, which no log quotes
+            args.update(url=url, url_username=login[0], url_password=login[1], force_basic_auth=True)
         step = Step("ansible.builtin.get_url", {**args, **{k: self.args[k] for k in ("owner", "group", "mode")}})
         return self._compare(world, {**self._desired("file"), "sha256": self.args["sha256"]}, step)
 
@@ -375,13 +403,15 @@ class User(Resource):
 
     def plan(self, world: World) -> Change | None:
         observed = world.seen["users"][self.key]
-        desired = {"home": self.args["home"], "shell": self.args["shell"], "group": self.key}
+        # who is given no comment keeps his own
+        asked = {name: self.args[name] for name in ("home", "shell", "comment") if self.args[name] or name != "comment"}
+        desired = {**asked, "group": self.key}
         if observed is None:
             desired["uid"] = unknown("server_assigned")
         after = difference(desired, observed)
         if not after:
             return None
-        args = {"name": self.key, "system": True, **{k: self.args[k] for k in ("home", "shell", "comment", "create_home")}}
+        args = {"name": self.key, "system": True, "create_home": self.args["create_home"], **asked}
         return Change(self, None if observed is None else project(observed, after), after, (), (Step("ansible.builtin.user", args),))
 
 
@@ -421,19 +451,18 @@ class PythonEnv(Resource):
         if observed is None:
             self.require_parent(world)
         extra = [] if self.args["compile"] else ["--no-compile"]
-        if self.args["index_url"]:
-            extra += ["--index-url", self.args["index_url"]]
-            if self.args["index_url"].startswith("http://"):
-                extra += ["--trusted-host", str(urlsplit(self.args["index_url"]).hostname)]
-        step = Step(
-            "ansible.builtin.pip",
-            {
-                "name": list(self.args["requirements"]),
-                "virtualenv": self.key,
-                "virtualenv_command": "/usr/bin/python3 -m venv",
-                "extra_args": " ".join(extra),
-            },
-        )
+        index = ["--index-url", self.args["index_url"]] if self.args["index_url"] else []
+        if self.args["index_url"].startswith("http://"):
+            index += ["--trusted-host", str(urlsplit(self.args["index_url"]).hostname)]
+        args: Tree = {"virtualenv": self.key, "virtualenv_command": "/usr/bin/python3 -m venv"}
+        if split_login(self.args["index_url"])[1]:
+            # everybody sees the arguments of a process, so that what has a password goes through a file
+            index_lines = [" ".join(index[at : at + 2]) for at in range(0, len(index), 2)]
+            args["requirements_text"] = "\n".join([*index_lines, *self.args["requirements"]]) + "\n"
+        else:
+            args["name"] = list(self.args["requirements"])
+            extra += index
+        step = Step("ansible.builtin.pip", {**args, "extra_args": " ".join(extra)})
         return Change(self, None if observed is None else project(observed, after), after, (), (step,))
 
     def urls(self) -> list[str]:
@@ -698,6 +727,24 @@ class PolicyRcD(Resource):
         return Change(self, {"present": True}, {"present": False}, ("removes what an interrupted run left behind",), (step,))
 
 
+class LeftModules(Resource):
+    """Not in any list: what ansible-core put on the host for a run that was killed, with its arguments in it, see module_utils/_plan/host.py."""
+
+    kind = "leftover"
+    spec: t.ClassVar[dict[str, t.Any]] = {}
+
+    @property
+    def key(self) -> str:
+        return str(self.args["path"])
+
+    def actual(self, seen: Seen) -> Tree | None:
+        return {"present": self.key in seen["left_modules"]}
+
+    def plan(self, world: World) -> Change | None:
+        step = Step("ansible.builtin.file", {"path": self.key, "state": "absent"})
+        return Change(self, {"present": True}, {"present": False}, ("removes what an interrupted run left behind",), (step,))
+
+
 _FILES = ("directory", "file", "download", "repository", "private_key", "certificate_request", "certificate")
 KINDS: dict[str, type[Resource]] = {
     k.kind: k for k in (Packages, Repository, Directory, File, Download, User, PythonEnv, SshKey, PrivateKey, CertificateRequest, Certificate, Read, Unit)
@@ -743,8 +790,10 @@ def foresee(seen: Seen, predictions: t.Iterable[Tree]) -> Seen:
                     "install": [p for p in transaction["install"] if done.get(p["name"]) != p["version"]],
                     "remove": [name for name in transaction["remove"] if name not in done],
                 }
-        elif kind == PolicyRcD.kind:
+        elif kind == PolicyRcD.kind and key == POLICY_RC_D:
             out["policy_rc_d"] = "absent"
+        elif kind == LeftModules.kind:
+            out["left_modules"] = [path for path in out["left_modules"] if path != key]
     return out
 
 
@@ -754,7 +803,7 @@ def compute(resources: t.Sequence[Resource], seen: Seen, pending: t.AbstractSet[
         raise PlanError("one packages resource is expected in a list, but there are more: one role, one package transaction.", resources[-1].index)
     changes: list[Change] = []
     brought = set(pending)
-    for resource in (PolicyRcD({}, 0), *resources):
+    for resource in (PolicyRcD({}, 0), *(LeftModules({"path": path}, 0) for path in seen["left_modules"]), *resources):
         world = World(seen, frozenset(brought), frozenset(confirmed))
         change = resource.plan(world)
         if change is not None:

@@ -16,6 +16,7 @@ from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._plan.prediction import RESULT_KEY, Tree
+from ..module_utils._plan.sealed import seal
 from ._ledger import Ledger, Thing
 
 
@@ -39,6 +40,9 @@ class HostAction(ActionBase):
         return f"PYTHONDONTWRITEBYTECODE=1 {prefix}" if self._task.check_mode else prefix
 
     def _execute_module(self, *args: t.Any, **kwargs: t.Any) -> dict[str, t.Any]:
+        """A module of this collection gets its secrets apart from everything else, see module_utils/_plan/sealed.py."""
+        if str(kwargs.get("module_name") or "gpulab.expansion.").startswith("gpulab.expansion."):
+            kwargs["module_args"] = seal(kwargs.get("module_args") or self._task.args)
         try:
             return super()._execute_module(*args, **kwargs)
         except AnsibleConnectionFailure as exc:
@@ -64,6 +68,16 @@ class HostAction(ActionBase):
                 )
             raise AnsibleActionFail(f"{self._host}: {found.get('msg') or said}")
         return found
+
+
+class SealingAction(HostAction):
+    """Runs the module of the same name. It is there for the secrets alone, which it moves apart."""
+
+    def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        result.update(self._execute_module(module_args=dict(self._task.args), task_vars=self._vars))
+        return result
 
 
 class PredictingAction(HostAction):

@@ -9,6 +9,7 @@ This plugin util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..module_utils._plan.prediction import UNKNOWN_KEY, Tree
@@ -45,7 +46,24 @@ def change_line(change: Tree) -> str:
     elif change["before"] is not None:
         detail = ", ".join(f"{k} {_short(change['before'].get(k))} to {_short(v)}" for k, v in after.items() if not isinstance(v, dict))
     impact = "; ".join(change["impact"])
-    return f"{sign} {change['kind']} {change['key']}" + (f": {detail}" if detail else "") + (f"  [{impact}]" if impact else "")
+    return one_line(f"{sign} {change['kind']} {change['key']}" + (f": {detail}" if detail else "") + (f"  [{impact}]" if impact else ""))
+
+
+def one_line(text: t.Any) -> str:
+    """As it is, but in one line and without what moves a terminal's cursor; names come from clients, registries and users."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape", "replace").decode() for sign in str(text))
+
+
+def _cell(text: t.Any) -> str:
+    """In Markdown, as text and nothing else."""
+    return re.sub(r"([\\`*\[<|])", r"\\\1", one_line(text))
+
+
+def _code(text: str) -> str:
+    """In Markdown, as code, whatever ticks are in it."""
+    longest = max((len(ticks) for ticks in re.findall("`+", text)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {text} {fence}" if longest else f"`{text}`"
 
 
 def _short(value: t.Any) -> str:
@@ -64,7 +82,7 @@ def terminal(found: dict[str, t.Any], check: bool) -> str:
         lines += [f"  {change_line(c)}" for c in changes]
     if not found["hosts"]:
         lines.append(f"Nothing {would}.")
-    lines += [f"{o['module']}: {o['outcome']}" for o in found["outcomes"]]
+    lines += [one_line(f"{o['module']}: {o['outcome']}") for o in found["outcomes"]]
     return "\n".join(lines)
 
 
@@ -72,15 +90,15 @@ def markdown(found: dict[str, t.Any], title: str, when: str, check: bool) -> str
     lines = [f"# {title}", "", f"{'Dry run' if check else 'Run'} of {when}.", ""]
     if found["outcomes"]:
         lines += ["## Roadmap modules", "", "| module | outcome |", "|---|---|"]
-        lines += [f"| {o['module']} | {o['outcome']} |" for o in found["outcomes"]] + [""]
+        lines += [f"| {_cell(o['module'])} | {_cell(o['outcome'])} |" for o in found["outcomes"]] + [""]
     if found["failures"]:
-        lines += ["## Failed", ""] + [f"- **{f['host']}**, {f['task']}: {f['message']}" for f in found["failures"]] + [""]
+        lines += ["## Failed", ""] + [f"- **{_cell(f['host'])}**, {_cell(f['task'])}: {_cell(f['message'])}" for f in found["failures"]] + [""]
     if found["verdicts"]:
         lines += ["## Verified", "", "| host | what | verdict | measured |", "|---|---|---|---|"]
-        lines += [f"| {v['host']} | {v['subject']} | {v['verdict']} | {v['measured']} |" for v in found["verdicts"]] + [""]
+        lines += ["| " + " | ".join(_cell(v[name]) for name in ("host", "subject", "verdict", "measured")) + " |" for v in found["verdicts"]] + [""]
     lines += [f"## {'Would change' if check else 'Changed'}", ""]
     for host, changes in found["hosts"].items():
-        lines += [f"### {host} ({len(changes)})", ""] + [f"- `{change_line(c)}`" for c in changes] + [""]
+        lines += [f"### {host} ({len(changes)})", ""] + [f"- {_code(change_line(c))}" for c in changes] + [""]
     if not found["hosts"]:
         lines += ["Nothing.", ""]
     return "\n".join(lines)

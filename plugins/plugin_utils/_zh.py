@@ -44,6 +44,14 @@ _PHRASES = [
         "NVML 未正常应答：请查看 nvidia-smi 是否应答以及内核日志；驱动挂起时需重启主机。",
     ),
     (r" NVML says: (.*)\.$", r" NVML 的原话：\1。"),
+    # of sudo; each is a whole sentence
+    (r"^cvtsudoers, which reads the rules of sudo, is expected beside sudo, but is not there\.$", "sudo 已安装，但缺少读取其规则的 cvtsudoers。"),
+    (
+        r"^cvtsudoers is expected to read the rules of sudo, but cannot: it writes no JSON, as for an alias that is not defined \(visudo -c tells\)\.$",
+        "cvtsudoers 无法读取 sudo 规则：输出不是 JSON，例如使用未定义的别名时（可用 visudo -c 查明）。",
+    ),
+    (r"^cvtsudoers is expected to read the rules of sudo, but cannot: (.*)\.$", r"cvtsudoers 无法读取 sudo 规则：\1。"),
+    (r"^Rules of sudo that come from (.*) \(/etc/nsswitch\.conf\) are not read\.$", r"未读取来自 \1 的 sudo 规则（/etc/nsswitch.conf）。"),
     # of images; each is a whole sentence
     (r": install a newer driver, or use an image with CUDA ([\d.]+)\.$", r"：请安装更新的驱动，或改用 CUDA \1 的镜像。"),
     (r": install a newer driver\.$", "：请安装更新的驱动。"),

@@ -6,12 +6,18 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 
 from hypothesis import settings
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / ".collections"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / ".collections"))
+
+# as make has it, for who runs pytest by itself: the programs beside this Python, and this checkout's configuration
+os.environ["PATH"] = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
 
 # the same examples each time, and none that fails because the machine is busy
 settings.register_profile("lab", deadline=None, derandomize=True, max_examples=60)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .client import Run
-from .offsite import NAMED, SEGMENTS, lines, number
+from .offsite import NAMED, SEGMENTS, lines, number, rclone_argv
 
 
 class BucketError(Exception):
@@ -27,22 +27,22 @@ class Folder:
         self._config = config
         self.path = path
 
-    def rclone(self, *argv: str, names: t.Iterable[str] | None = None) -> str:
+    def rclone(self, verb: str, *options: str, paths: t.Sequence[str], names: t.Iterable[str] | None = None) -> str:
         """rclone's output; C(names) are the only objects that it looks at."""
         chosen = NAMED if names is not None else []
-        command = ["rclone", "--config", self._config, "--retries", "2", "--contimeout", "15s", *argv, *chosen]
-        rc, out, err = self._run(command, data=lines(names) if names is not None else None)
+        argv = rclone_argv(self._config, verb, ["--retries", "2", "--contimeout", "15s", *options, *chosen], paths)
+        rc, out, err = self._run(argv, data=lines(names) if names is not None else None)
         if rc:
             said = [line for line in err.splitlines() if line.strip()]
             raise BucketError(
-                f"{self.path} is expected to be usable, but rclone {argv[0]} fails: {said[-1] if said else 'without a reason'}. "
+                f"{self.path} is expected to be usable, but rclone {verb} fails: {said[-1] if said else 'without a reason'}. "
                 "See whether endpoint, bucket and key are right."
             )
         return out
 
     def sizes(self) -> dict[str, int]:
         """Bytes by path of each object; empty when there is no such folder."""
-        rc, out, err = self._run(["rclone", "--config", self._config, "--contimeout", "15s", "lsf", "-R", "--files-only", "--format", "ps", self.path])
+        rc, out, err = self._run(rclone_argv(self._config, "lsf", ["--contimeout", "15s", "-R", "--files-only", "--format", "ps"], [self.path]))
         if rc and "directory not found" in err:
             return {}
         if rc:
@@ -56,7 +56,7 @@ class Folder:
         """
         if SEGMENTS not in sizes:
             return dict(sizes)
-        listed = {f"data/{line}" for line in self.rclone("cat", f"{self.path}/{SEGMENTS}").split()}
+        listed = {f"data/{line}" for line in self.rclone("cat", paths=[f"{self.path}/{SEGMENTS}"]).split()}
         lost = sorted(listed - set(sizes))
         if lost:
             raise BucketError(

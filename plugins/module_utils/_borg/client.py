@@ -15,11 +15,14 @@ import calendar
 import dataclasses
 import json
 import os
+import re
 import shlex
 import subprocess
 import time
 import typing as t
 
+SEVERAL = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.+-]|:(?!:))*")  # names that borg takes as they are, many at once; its parser drops a second C(--)
+DELETING = ["delete", "--lock-wait=600"]
 Run = t.Callable[..., t.Tuple[int, str, str]]  # AnsibleModule.run_command
 
 
@@ -29,6 +32,10 @@ class BorgError(Exception):
 
 class PassphraseWrong(BorgError):
     """The repository is there, and another passphrase opens it."""
+
+
+class NameRefused(BorgError):
+    """One archive's name cannot be given to borg."""
 
 
 class RepositoryMissing(BorgError):
@@ -53,6 +60,7 @@ class Repository:
     id: str
     encryption: str
     archives: tuple[Archive, ...]  # oldest first
+    checkpoints: tuple[Archive, ...] = ()  # what an unfinished backup has left
 
 
 def lost(repository: str, known_id: str, found_id: str | None) -> str:
@@ -150,52 +158,76 @@ class Borg:
 
     def read(self, last: int | None = None) -> Repository:
         """RepositoryMissing when there is none; BorgError when that cannot be told. Takes no lock, so it writes nothing."""
-        argv = ["list", "--json", "--bypass-lock", "--format", "{start}{end}{id}", *(["--last", str(last)] if last else []), "::"]
-        found = json.loads(self._borg("read", argv))
-        archives = tuple(Archive(a["name"], seconds(a["start"]), seconds(a["end"]), a["id"]) for a in found["archives"])
-        return Repository(found["repository"]["id"], found["encryption"]["mode"], archives)
+        # an archive's end is in the archive itself, so each that is listed is opened: what is called a checkpoint is an archive, and no object of another
+        argv = ["list", "--json", "--bypass-lock", "--consider-checkpoints", "--format={start}{end}{id}", *([f"--last={last}"] if last else [])]
+        found = json.loads(self._borg("read", argv, ["::"]))
+        archives = tuple(Archive(a.get("barchive", a["name"]), seconds(a["start"]), seconds(a["end"]), a["id"]) for a in found["archives"])
+        whole = tuple(archive for archive in archives if not is_checkpoint(archive.name))
+        return Repository(found["repository"]["id"], found["encryption"]["mode"], whole, tuple(archive for archive in archives if archive not in whole))
 
     def create(self, encryption: str) -> None:
-        self._borg("make", ["init", "--encryption", encryption])
+        self._borg("make", ["init", f"--encryption={encryption}"], [])
 
-    def delete(self, names: t.Sequence[str]) -> None:
-        """Takes archives out of the list. Their data stay until compact, so this can still be rolled back."""
-        if names:
-            self._borg("delete archives in", ["delete", "--lock-wait", "600", f"::{names[0]}", *names[1:]])
+    def delete(self, names: t.Sequence[str]) -> list[str]:
+        """Takes archives out of the list. Their data stay until compact, so this can still be rolled back. Returns the names that Borg cannot be given."""
+        plain = [name for name in names if SEVERAL.fullmatch(name)]
+        if plain:
+            self._borg("delete archives in", DELETING, [f"::{plain[0]}", *plain[1:]])
+        refused = []
+        for name in names:
+            if name in plain:
+                continue
+            try:
+                self._borg("delete an archive in", DELETING, [named(name)])
+            except NameRefused:
+                refused.append(name)
+        return refused
 
     def compact(self) -> None:
         """Frees what no archive needs. After this nothing comes back."""
-        self._borg("compact", ["compact", "--lock-wait", "600", "::"])
+        self._borg("compact", ["compact", "--lock-wait=600"], ["::"])
 
     def export_key(self, path: str) -> None:
         """The repository's key, still protected by its passphrase, as text into C(path)."""
-        self._borg("export the key of", ["key", "export", "::", path])
+        self._borg("export the key of", ["key", "export"], ["::", path])
 
     def rekey(self, passphrase_file: str) -> None:
         """Protects the key with the passphrase in C(passphrase_file) from now on. Borg takes a new one from its environment only."""
         with open(passphrase_file, encoding="utf-8") as handle:
             new = handle.read().rstrip("\n")
-        self._borg("change the passphrase of", ["key", "change-passphrase", "::"], environment={"BORG_NEW_PASSPHRASE": new})
+        self._borg("change the passphrase of", ["key", "change-passphrase"], ["::"], environment={"BORG_NEW_PASSPHRASE": new})
 
     def extract(self, archive: str, paths: t.Sequence[str], destination: str) -> None:
-        self._borg("extract", ["extract", "--bypass-lock", f"::{archive}", *paths], cwd=destination)
+        """C(paths) as they are in the archive, each alone or with what is below it."""
+        self._borg("extract", ["extract", "--bypass-lock"], [named(archive), *map(below, paths)], cwd=destination)
+
+    def extract_files(self, archive: str, paths: t.Sequence[str], destination: str) -> None:
+        """C(paths) as they were listed, so that a C(?) is one letter or byte."""
+        self._borg("extract", ["extract", "--bypass-lock"], [named(archive), *map(exactly, paths)], cwd=destination)
 
     def list_paths(self, archive: str, paths: t.Sequence[str]) -> list[str]:
         """Paths in C(archive), without a leading slash."""
-        return self._borg("list", ["list", "--bypass-lock", "--format", "{path}{NL}", f"::{archive}", *paths]).splitlines()
+        return [path for _kind, path in self._items("list", archive, "{path}", paths)]
 
     def list_files(self, archive: str) -> list[str]:
         """Paths of the regular files of C(archive), without a leading slash."""
-        found = self._borg("list", ["list", "--bypass-lock", "--format", "{type}{path}{NL}", f"::{archive}"]).splitlines()
-        return [line[1:] for line in found if line.startswith("-")]
+        return [path for kind, path in self._items("list", archive, "{path}") if kind == "-"]
 
     def digests(self, archive: str) -> dict[str, str]:
         """SHA-256 by path of the regular files of C(archive); borg fetches and decrypts each for it."""
-        found = self._borg("read every file of", ["list", "--bypass-lock", "--format", "{type}{sha256} {path}{NL}", f"::{archive}"]).splitlines()
-        return {path: digest for digest, _sep, path in (line[1:].partition(" ") for line in found if line.startswith("-"))}
+        found = (text.partition(" ") for kind, text in self._items("read every file of", archive, "{sha256} {path}") if kind == "-")
+        return {path: digest for digest, _sep, path in found}
 
-    def _borg(self, verb: str, argv: t.Sequence[str], cwd: str | None = None, environment: t.Mapping[str, str] | None = None) -> str:
-        rc, out, err = self._run(["borg", "--log-json", *argv], environ_update={**self._access.environment(), **(environment or {})}, cwd=cwd)
+    def _items(self, verb: str, archive: str, form: str, paths: t.Sequence[str] = ()) -> list[tuple[str, str]]:
+        """Type of each item, and its C(form). Items end with a NUL, because a name may hold all else; for each byte that is no UTF-8 borg writes C(?)."""
+        out = self._borg(verb, ["list", "--bypass-lock", f"--format={{type}}{form}{{NUL}}"], [named(archive), *map(below, paths)])
+        return [(item[0], item[1:]) for item in out.split("\0") if item]
+
+    def _borg(self, verb: str, options: t.Sequence[str], names: t.Sequence[str], cwd: str | None = None, environment: t.Mapping[str, str] | None = None) -> str:
+        """The one place that builds borg's command line: C(options) are ours, C(names) anybody's, and nothing after C(--) is an option."""
+        argv = ["borg", "--log-json", *options, "--", *names]
+        environ = {**self._access.environment(), **(environment or {})}
+        rc, out, err = self._run(argv, environ_update=environ, cwd=cwd, errors="surrogateescape", expand_user_and_vars=False)
         if rc <= 1:  # 1 is "done, with warnings"
             return out
         kind, message = first_error(err)
@@ -203,14 +235,61 @@ class Borg:
         if kind == "Repository.DoesNotExist":
             raise RepositoryMissing(f"{where}: it is expected to exist, but does not: run the backup role, or correct the address.")
         if kind == "PassphraseWrong":
-            raise PassphraseWrong(f"{where}: {_SENTENCES[kind]}. Borg says: {message}")
+            raise PassphraseWrong(f"{where}: {_SENTENCES[kind]}. Borg says: {shown(message)}")
         sentence = _SENTENCES.get(kind, f"borg is expected to {verb} it, but fails")
-        raise BorgError(f"{where}: {sentence}. Borg says: {message}")
+        raise BorgError(f"{where}: {sentence}. Borg says: {shown(message)}")
 
 
-def run_program(argv: t.Sequence[str], environ_update: t.Mapping[str, str], cwd: str | None = None) -> tuple[int, str, str]:
+def named(archive: str) -> str:
+    """An archive for borg's command line. Borg takes braces for placeholders, and cannot be given every name that a client can make."""
+    if not archive or "/" in archive or "\0" in archive:
+        raise NameRefused(f"archive {shown(archive)}: a name is expected that borg can be given, but this one is not: look at it by its id with borg debug.")
+    return "::" + archive.replace("{", "{{").replace("}", "}}")
+
+
+def below(path: str) -> str:
+    """A path for borg's command line: never a pattern, whatever its first letters are."""
+    return f"pp:{path}"
+
+
+def exactly(path: str) -> str:
+    """The one path for borg's command line, as borg lists it: C(?) stands for any letter there, since borg lists no byte that is no UTF-8."""
+    return "sh:" + re.sub(r"[][*]", r"[\g<0>]", path) if "?" in path else f"pf:{path}"
+
+
+def real_paths(root: str, path: str) -> list[str]:
+    """Paths below C(root) that borg lists as C(path): more than one only where names differ in nothing but bytes that are no UTF-8."""
+    found = [root]
+    for part in path.split("/"):
+        below_it = []
+        for folder in found:
+            if os.path.lexists(os.path.join(folder, part)):
+                below_it.append(os.path.join(folder, part))
+            elif "?" in part and os.path.isdir(folder):
+                below_it += [os.path.join(folder, name) for name in os.listdir(folder) if name.encode("utf-8", "replace").decode() == part]
+        found = below_it
+    return found
+
+
+def shown(text: str) -> str:
+    """Somebody else's text for a line of ours: of one line, printable, and not endless."""
+    plain = "".join(letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode("ascii") for letter in text)
+    return plain if len(plain) <= 400 else f"{plain[:400]}…"
+
+
+def is_checkpoint(name: str) -> bool:
+    """Whether Borg itself makes and replaces archives of this name while a backup runs."""
+    return re.search(r"\.checkpoint(\.[0-9]+)?\Z", name) is not None
+
+
+def run_program(
+    argv: t.Sequence[str], environ_update: t.Mapping[str, str], cwd: str | None = None, errors: str = "strict", expand_user_and_vars: bool = False
+) -> tuple[int, str, str]:
     """A Run for programs on the host, which have no AnsibleModule."""
-    done = subprocess.run(argv, env={**os.environ, **environ_update}, cwd=cwd, capture_output=True, text=True, check=False)
+    if expand_user_and_vars:
+        raise AssertionError("names are taken as they are")
+    environment = {**os.environ, **environ_update}
+    done = subprocess.run(argv, env=environment, cwd=cwd, capture_output=True, encoding="utf-8", errors=errors, check=False)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -231,7 +310,8 @@ def first_error(log: str) -> tuple[str, str]:
             continue
         message = entry.get("message", "").strip().splitlines()
         if entry.get("levelname") in ("ERROR", "CRITICAL") and message:
-            return entry.get("msgid") or "", " ".join([*said, message[-1] if entry.get("msgid") in (None, "Exception") else message[0]])
+            last = entry.get("msgid") in (None, "Exception") or message[0].startswith("Traceback")
+            return entry.get("msgid") or "", " ".join([*said, message[-1 if last else 0]])
         if entry.get("levelname") == "WARNING" and message:
             said.append(message[0].replace("Remote: ", ""))
     return "", " ".join(said) or "nothing"

@@ -22,7 +22,7 @@ import tempfile
 import time
 import typing as t
 
-from .client import Access, Archive, Borg, BorgError, add_access, newest, run_program
+from .client import Access, Archive, Borg, BorgError, add_access, newest, real_paths, run_program, shown
 from .textfile import Textfile
 
 SAMPLE = 100
@@ -42,18 +42,23 @@ def compare(digests: t.Mapping[str, str], since: float, root: str = "/") -> tupl
     equal, touched = 0, 0
     different: list[str] = []
     for path, digest in digests.items():
-        real = os.path.join(root, path)
-        try:
-            info = os.lstat(real)
-            if not stat.S_ISREG(info.st_mode) or info.st_ctime >= since:
-                touched += 1
-            elif sha256_of(real) == digest:
-                equal += 1
-            else:
-                different.append("/" + path)
-        except FileNotFoundError:
+        told = [same(real, digest, since) for real in real_paths(root, path)]
+        if True in told:
+            equal += 1
+        elif None in told or not told:
             touched += 1
+        else:
+            different.append("/" + path)
     return equal, touched, different
+
+
+def same(path: str, digest: str, since: float) -> bool | None:
+    """None when it proves nothing, because it was touched since or is no file any more."""
+    try:
+        info = os.lstat(path)
+        return sha256_of(path) == digest if stat.S_ISREG(info.st_mode) and info.st_ctime < since else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def restored_digests(borg: Borg, archive: Archive) -> dict[str, str]:
@@ -61,8 +66,12 @@ def restored_digests(borg: Borg, archive: Archive) -> dict[str, str]:
     files = borg.list_files(archive.name)
     chosen = random.sample(files, min(SAMPLE, len(files)))
     with tempfile.TemporaryDirectory(prefix="gpulab-drill-") as tmp:
-        borg.extract(archive.name, [f"pf:{path}" for path in chosen], tmp)
-        return {path: sha256_of(os.path.join(tmp, path)) for path in chosen}
+        borg.extract_files(archive.name, chosen, tmp)
+        back = {path: real_paths(tmp, path) for path in chosen}
+        lost = [path for path, reals in back.items() if not reals]
+        if lost:
+            raise BorgError(f"archive {shown(archive.name)}: /{shown(lost[0])} is expected to be restored, but is not: see journalctl -u gpulab-borg.")
+        return {path: sha256_of(reals[0]) for path, reals in back.items()}
 
 
 def main() -> int:
@@ -81,8 +90,8 @@ def main() -> int:
         digests = restored_digests(borg, archive) if args.kind == "sample" else borg.digests(archive.name)
         equal, touched, different = compare(digests, archive.start)
         if different or not equal:
-            said = f"archive {archive.name}: files that were not touched since are expected to be equal, but {len(different)} differ and "
-            said += f"{equal} are equal: {', '.join(different[:5])}"
+            said = f"archive {shown(archive.name)}: files that were not touched since are expected to be equal, but {len(different)} differ and "
+            said += f"{equal} are equal: {', '.join(map(shown, different[:5]))}"
     except BorgError as exc:
         said = str(exc)
     labels = {"kind": args.kind}

@@ -27,9 +27,10 @@ import tempfile
 import time
 import typing as t
 
+from .heads import holds, notes
 from .textfile import Textfile
 
-RCLONE = ["rclone", "--config", "/etc/gpulab/borg-offsite/rclone.conf", "--stats", "0"]
+CONFIG = "/etc/gpulab/borg-offsite/rclone.conf"
 NAMED = ["--files-from-raw", "-"]  # the files whose names come on standard input
 SEGMENTS = "gpulab-segments"  # object that lists the segments of the copy; others in the bucket wait for their removal
 DAY = 86400.0
@@ -99,9 +100,14 @@ def write_state(path: str, state: t.Mapping[str, t.Any]) -> None:
     os.replace(temporary, path)
 
 
-def rclone(*argv: str, stdin: str | None = None) -> str:
+def rclone_argv(config: str, verb: str, options: t.Sequence[str], paths: t.Sequence[str]) -> list[str]:
+    """rclone's command line: C(paths) are names of remotes, buckets and directories, and never options."""
+    return ["rclone", "--config", config, "--stats", "0", verb, *options, "--", *paths]
+
+
+def rclone(verb: str, *options: str, paths: t.Sequence[str], stdin: str | None = None) -> str:
     """rclone's output. Its reason goes into the journal and into the OffsiteError."""
-    done = subprocess.run([*RCLONE, *argv], input=stdin, capture_output=True, text=True, check=False)
+    done = subprocess.run(rclone_argv(CONFIG, verb, options, paths), input=stdin, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.stderr.write(done.stderr)
         lines = [re.sub(r"^.*?(ERROR|NOTICE) *: ", "", line) for line in done.stderr.splitlines() if line.strip()]
@@ -111,17 +117,18 @@ def rclone(*argv: str, stdin: str | None = None) -> str:
                 f"a committed segment is expected to be the same here and in the bucket, but differs: {said}. Nothing in the bucket is overwritten: "
                 "check the repository with borg check, and see whether the bucket or the server has the good one."
             )
-        raise OffsiteError(f"rclone {argv[0]} is expected to end well, but says: {said}")
+        raise OffsiteError(f"rclone {verb} is expected to end well, but says: {said}")
     return done.stdout
 
 
 class Copy:
     """One repository and its folder in the bucket, C(target) as C(remote:bucket/prefix/client)."""
 
-    def __init__(self, repository: str, target: str, share: float, bandwidth: str) -> None:
+    def __init__(self, repository: str, target: str, share: float, bandwidth: str, log: str = "") -> None:
         self.repository = repository
         self.target = target
         self.share = share
+        self.log = log  # what sessions of the admin host have noted
         self.limit = ["--bwlimit", bandwidth] if bandwidth else []
 
     def run(self, state: State, with_lock: t.Callable[[int], None]) -> State:
@@ -161,19 +168,19 @@ class Copy:
         if last != sent:
             self._send(listed)
         keep = ["--exclude", "/data/**", "--exclude", "/lock.*/**", "--exclude", "/lock.*", "--exclude", f"/{SEGMENTS}"]
-        rclone("sync", *self.limit, "--delete-after", *keep, self.repository, self.target)
-        rclone("rcat", f"{self.target}/{SEGMENTS}", stdin=lines(listed))
+        rclone("sync", *self.limit, "--delete-after", *keep, paths=[self.repository, self.target])
+        rclone("rcat", paths=[f"{self.target}/{SEGMENTS}"], stdin=lines(listed))
 
     def _send(self, listed: t.Sequence[str]) -> None:
-        rclone("copy", *self.limit, "--immutable", *NAMED, f"{self.repository}/data", f"{self.target}/data", stdin=lines(listed))
+        rclone("copy", *self.limit, "--immutable", *NAMED, paths=[f"{self.repository}/data", f"{self.target}/data"], stdin=lines(listed))
 
     def _text(self, name: str) -> str:
         """Content of a small object; empty when there is none."""
-        listed = rclone("lsf", "--files-only", "--include", f"/{name}", self.target) if self._exists() else ""
-        return rclone("cat", f"{self.target}/{name}") if listed.strip() else ""
+        listed = rclone("lsf", "--files-only", "--include", f"/{name}", paths=[self.target]) if self._exists() else ""
+        return rclone("cat", paths=[f"{self.target}/{name}"]) if listed.strip() else ""
 
     def _exists(self) -> bool:
-        done = subprocess.run([*RCLONE, "lsf", "--max-depth", "1", self.target], capture_output=True, text=True, check=False)
+        done = subprocess.run(rclone_argv(CONFIG, "lsf", ["--max-depth", "1"], [self.target]), capture_output=True, text=True, check=False)
         if done.returncode and "directory not found" not in done.stderr:
             raise OffsiteError(f"the bucket is expected to answer, but rclone says: {(done.stderr.strip().splitlines() or ['nothing'])[-1]}")
         return done.returncode == 0
@@ -186,25 +193,50 @@ class Copy:
         if set(state.get("segments", [-1])) <= set(here) and not state.get("withheld") and state.get("listed", 0) > now - DAY:
             # nothing was compacted since, so nothing there is obsolete
             return {**state, "pruned_at": state["transaction"], "segments": here}
-        listing = rclone("lsf", "-R", "--files-only", "--format", "ps", f"{self.target}/data").splitlines()
+        listing = rclone("lsf", "-R", "--files-only", "--format", "ps", paths=[f"{self.target}/data"]).splitlines()
         there = {name: int(size) for name, _sep, size in (line.rpartition(";") for line in listing) if name}
         live = set(segments(self.repository))
-        obsolete = [name for name in there if name not in live and number(name) <= state["transaction"]]
+        unexplained = self._unexplained(state, here)
+        gone = [name for name in there if name not in live and number(name) <= state["transaction"]]
+        obsolete = [name for name in gone if number(name) not in unexplained]
         removed = [row for row in state.get("removed", []) if row[0] > now - DAY]
         victims = removable(obsolete, len(there), self.share, removed, now)
         if victims:
-            rclone("delete", *NAMED, f"{self.target}/data", stdin=lines(victims))
+            rclone("delete", *NAMED, paths=[f"{self.target}/data"], stdin=lines(victims))
             removed.append([now, len(victims)])
         sizes = {"objects": len(there), "bytes": sum(there.values())}
-        told = {"removed": removed, "withheld": len(obsolete) - len(victims), "pruned_at": state["transaction"], "segments": here, "listed": now}
+        told = {
+            "removed": removed,
+            "withheld": len(gone) - len(victims),
+            "unexplained": unexplained,
+            "pruned_at": state["transaction"],
+            "segments": here,
+            "listed": now,
+        }
         return {**state, **told, **sizes}
+
+    def _unexplained(self, state: State, here: t.Sequence[int]) -> list[int]:
+        """Segments that are gone from the repository though the admin host, which proves all before it compacts, has done nothing since the last look.
+
+        They stay in the bucket.
+        """
+        found = set(state.get("unexplained", [])) - set(here)
+        committed = state.get("pruned_at", -1)
+        vanished = {segment for segment in state.get("segments", []) if segment <= committed} - set(here)
+        if vanished and all(end <= committed for _after, end in holds(notes(self.log), transaction(self.repository), ever=True)):
+            sys.stderr.write(
+                f"{self.repository}: all segments are expected that were there at the last copy, since nothing was compacted, but {len(vanished)} are gone: "
+                "they stay in the bucket. See what happened to the server's disk.\n"
+            )
+            found |= vanished
+        return sorted(found)
 
 
 def under_lock(argv: t.Sequence[str], repository: str) -> t.Callable[[int], None]:
     """Runs this program again under borg's lock, which waits for a backup to end, and says up to which transaction all was sent."""
 
     def run(sent: int) -> None:
-        locked = ["borg", "with-lock", "--lock-wait", "900", repository, *argv, "--sent", str(sent)]
+        locked = ["borg", "with-lock", "--lock-wait=900", "--", repository, *argv, f"--sent={sent}"]
         if subprocess.run(locked, check=False).returncode:
             raise OffsiteError(f"{repository}: the second pass of the copy is expected to end well, but did not: see above.")
 
@@ -234,7 +266,7 @@ def break_stale_lock(repository: str, hold: str) -> bool:
             return False
         if not any(os.path.exists(f"{repository}/{name}") for name in held):
             return False  # its holder ended well while we looked
-        subprocess.run(["borg", "break-lock", repository], check=True)
+        subprocess.run(["borg", "break-lock", "--", repository], check=True)
     return True
 
 
@@ -262,9 +294,10 @@ def write_metrics(path: str, client: str, state: t.Mapping[str, t.Any], succeede
 
 def verify(copy: Copy, state: State) -> State:
     """Compares every committed segment with the bucket by fetching it, since an object sent in parts has no checksum to compare."""
-    listed = rclone("cat", f"{copy.target}/{SEGMENTS}")
-    argv = ["check", "--download", "--one-way", "--combined", "-", *copy.limit, *NAMED, f"{copy.repository}/data", f"{copy.target}/data"]
-    done = subprocess.run([*RCLONE, *argv], input=listed, capture_output=True, text=True, check=False)
+    listed = rclone("cat", paths=[f"{copy.target}/{SEGMENTS}"])
+    options = ["--download", "--one-way", "--combined", "-", *copy.limit, *NAMED]
+    argv = rclone_argv(CONFIG, "check", options, [f"{copy.repository}/data", f"{copy.target}/data"])
+    done = subprocess.run(argv, input=listed, capture_output=True, text=True, check=False)
     told = {"*": "differs", "+": "is lost in the bucket", "!": "cannot be read"}
     for line in done.stdout.splitlines():
         if line[:1] in told:
@@ -287,7 +320,7 @@ def main() -> int:
     parser.add_argument("--metrics", help="directory of the textfile")
     args = parser.parse_args()
     repository, path, hold = f"{args.repositories}/{args.client}", f"{args.states}/{args.client}.json", f"{args.holds}/{args.client}"
-    copy = Copy(repository, f"{args.target}/{args.client}", args.share, args.bandwidth)
+    copy = Copy(repository, f"{args.target}/{args.client}", args.share, args.bandwidth, f"{args.holds}/.{args.client}")
     if args.verb == "metrics":
         # systemd tells a service's ExecStopPost how it ended
         succeeded = os.environ.get("SERVICE_RESULT") == "success"

@@ -17,7 +17,7 @@ import dataclasses
 import time
 import typing as t
 
-from .client import Repository
+from .client import Archive, Repository
 
 # Periods of borg prune, https://borgbackup.readthedocs.io/en/stable/usage/prune.html
 NOTICE = 2 * 86400.0  # what was first seen within it stays, so that there is time to notice a client that makes archives to displace others
@@ -46,7 +46,7 @@ class Memory:
     archives: dict[str, Known] = dataclasses.field(default_factory=dict)
     removing: list[str] = dataclasses.field(default_factory=list)
     missing: list[str] = dataclasses.field(default_factory=list)
-    whole: float = 0.0  # when everything known was last there
+    whole: float = 0.0  # when everything known was last there, and proven to be
     watched: float = 0.0
     retained: float = 0.0  # when retention last ended well; at first, when the watch began
     uncompacted: bool = False
@@ -60,25 +60,45 @@ class Memory:
 def observe(memory: Memory, found: Repository, now: float) -> Memory:
     """C(memory) after a look at the repository. Archives that were there and are not, and that we did not remove, are C(missing).
 
-    Another repository in the place of the known one has none of the archives that are known, so all of them are missing.
+    Another repository in the place of the known one has none of the archives that are known, so all of them are missing. So is one that is listed under
+    another name, or one more: an archive has its name in itself, so that C(borg rename) makes another archive of it; this was put there by other means.
     The archives of a first look are believed as they are: nothing was promised before.
     """
-    there = {archive.id: archive for archive in found.archives} if memory.repository_id in ("", found.id) else {}
+    there: dict[str, list[Archive]] = {}
+    for archive in found.archives if memory.repository_id in ("", found.id) else ():
+        there.setdefault(archive.id, []).append(archive)
     archives = {key: known for key, known in memory.archives.items() if key in there or key not in memory.removing}
-    for key, archive in there.items():
-        if key not in archives:
-            archives[key] = Known(archive.name, archive.start, memory.watched, now)
     missing = sorted(set(archives) - set(there))
+    for key, same in there.items():
+        if key not in archives:
+            archives[key] = Known(same[0].name, same[0].start, memory.watched, now)
+            continue
+        if len(same) == 1 and archives[key].name in (same[0].name, printed(same[0].name)):
+            archives[key] = dataclasses.replace(archives[key], name=same[0].name)  # what is no UTF-8 in it was not told before
+        else:
+            missing.append(key)
     return dataclasses.replace(
         memory,
         repository_id=memory.repository_id or found.id,
         archives=archives,
         removing=[key for key in memory.removing if key in there],
-        missing=missing,
+        missing=sorted(missing),
         whole=memory.whole if missing or memory.repository_id not in ("", found.id) else now,
         watched=now,
         retained=memory.retained or now,
     )
+
+
+def printed(name: str) -> str:
+    """As borg prints a name."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def without_newer(memory: Memory) -> Memory:
+    """C(memory) after a repository was brought back: archives that were first seen after all was last proven to be there are not missed."""
+    newer = {key for key in memory.missing if memory.archives[key].first_seen > memory.whole}
+    archives = {key: known for key, known in memory.archives.items() if key not in newer}
+    return dataclasses.replace(memory, archives=archives, missing=[key for key in memory.missing if key not in newer])
 
 
 def forget(memory: Memory, names: t.Collection[str]) -> Memory:

@@ -67,7 +67,7 @@ def registry_of(reading: Reading, now: float) -> t.Any:
         for reason in gpu.throttle_reasons or []:
             reasons.labels(index, reason).set(1)
         for process in gpu.processes:
-            processes.labels(index, process.user or "unknown").inc()
+            processes.labels(index, (process.user or "unknown").encode("utf-8", "replace").decode()).inc()
     return registry
 
 

@@ -39,10 +39,10 @@ _METRICS: dict[str, tuple[t.Callable[[Gpu], float | None], str]] = {
 }
 
 
-def series(readings: Timed, kernel_log: str | None) -> list[dict[str, t.Any]]:
+def series(readings: Timed, kernel_log: t.Sequence[str] | None) -> list[dict[str, t.Any]]:
     """One for each metric and GPU, as C(metric), C(device), C(samples) of (seconds since the epoch, value), C(reason).
 
-    What a GPU does not have is left out; what it has and did not tell has a reason and no samples. C(kernel_log) None means it cannot be read.
+    What a GPU does not have is left out; what it has and did not tell has a reason and no samples. C(kernel_log) are messages, None when it cannot be read.
     """
     if not readings or not readings[-1][1].gpus:
         return []

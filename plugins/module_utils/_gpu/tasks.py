@@ -22,16 +22,31 @@ _CONTAINER = re.compile(r"(?:docker|containerd|crio|libpod|kubepods)\S*?([0-9a-f
 def tasks(pids: t.Iterable[int], proc: str = "/proc") -> list[dict[str, t.Any]]:
     """C(name) (of the container or session) and C(containerised) of each task; a process that has ended is left out."""
     found: dict[str, bool] = {}
+    host = _root(proc, 1)
     for pid in pids:
         home = os.path.join(proc, str(pid))
         try:
-            with open(os.path.join(home, "cgroup"), encoding="utf-8") as handle:
+            with open(os.path.join(home, "cgroup"), encoding="utf-8", errors="replace") as handle:
                 container = _CONTAINER.search(handle.read())
             with open(os.path.join(home, "stat"), encoding="utf-8", errors="replace") as handle:
                 session = handle.read().rpartition(")")[2].split()[3]
+            # Apptainer, enroot and bubblewrap make no control group, but a root of their own
+            boxed = bool(container) or _root(proc, pid) != host
         except OSError:
             continue
-        # Apptainer makes no control group, but brings this directory
-        boxed = bool(container) or os.path.isdir(os.path.join(home, "root", ".singularity.d"))
         found[f"container {container.group(1)[:12]}" if container else f"session {session}"] = boxed
     return [{"name": name, "containerised": boxed} for name, boxed in sorted(found.items())]
+
+
+def _root(proc: str, pid: int) -> tuple[str, str] | None:
+    """Device and directory of what is mounted at / for a process, as the kernel lists it: a root is a user's own, and is not looked into.
+
+    Format: proc_pid_mountinfo(5).
+    """
+    mounted = None
+    with open(os.path.join(proc, str(pid), "mountinfo"), encoding="utf-8", errors="surrogateescape") as handle:
+        for line in handle:
+            fields = line.split()
+            if fields[4] == "/":
+                mounted = (fields[2], fields[3])
+    return mounted

@@ -14,9 +14,11 @@ The others are hardware.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import typing as t
 
+# At the beginning, because the kernel also repeats what users chose, as the path of a program.
 _LINE = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)\): (\d+)")
 HARDWARE = ("memory", "link", "bus", "power", "engine")
 
@@ -118,9 +120,19 @@ def meaning(code: int) -> Meaning:
     return XIDS.get(code, _OTHER)
 
 
-def events(log: str) -> list[tuple[str, int]]:
-    """(PCI address as C(65:00), code) of each Xid in a kernel log."""
-    return [(pci_slot(found.group(1)), int(found.group(2))) for found in _LINE.finditer(log)]
+def events(log: t.Iterable[str]) -> list[tuple[str, int]]:
+    """(PCI address as C(65:00), code) of each Xid among the messages of a kernel log."""
+    return [(pci_slot(found.group(1)), int(found.group(2))) for message in log for found in [_LINE.match(message)] if found]
+
+
+def messages(told: str) -> list[str]:
+    """Of what C(journalctl --output=json) tells, one object a line. A message of several lines is one, so that no line of it passes for another."""
+    found = []
+    for line in told.splitlines():
+        message = json.loads(line).get("MESSAGE")
+        # what is no plain text comes as a list of bytes
+        found.append(bytes(message).decode("utf-8", "replace") if isinstance(message, list) else str(message or ""))
+    return found
 
 
 def pci_slot(address: str) -> str:

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
-from .._plan.objects import leave, spec_of, unconfirmed
-from .._plan.prediction import Tree, is_unknown, prediction
+from .._plan.objects import leave, spec_of, unconfirmed, unnameable
+from .._plan.prediction import Tree, is_unknown, prediction, unknown
+from .._plan.sealed import SealedModule
 from .client import ACCESS_SPEC, Client, HarborError, access_of
 from .model import KINDS, Kind
 
@@ -23,10 +22,10 @@ ABSENT = {"state": "absent"}
 
 def module_of(name: str, options: dict[str, t.Any]) -> None:
     """The module C(name), which keeps a list of objects with these C(options)."""
-    module = AnsibleModule(argument_spec=spec_of(options, ACCESS_SPEC), supports_check_mode=True)
-    kind = KINDS[name](Client(access_of(module.params)))
+    module = SealedModule(argument_spec=spec_of(options, ACCESS_SPEC), supports_check_mode=True)
+    kind = KINDS[name](Client(access_of(module.plain)))
     try:
-        changes = _keep(kind, module.params["list"], module.check_mode)
+        changes = _keep(kind, module.plain["list"], module.check_mode)
     except HarborError as exc:
         module.fail_json(msg=str(exc))
     leave(module, changes)
@@ -40,7 +39,7 @@ def planned(kind: Kind, objects: list[Tree]) -> list[Tree]:
 
 def _look_at(kind: Kind, objects: list[Tree]) -> None:
     for wanted in objects:
-        problem = kind.problem(wanted) or unconfirmed(kind.name, kind.key(wanted), wanted)
+        problem = unnameable(kind.name, wanted) or kind.problem(wanted) or unconfirmed(kind.name, kind.key(wanted), wanted)
         if problem:
             raise HarborError(problem)
 
@@ -72,13 +71,15 @@ def _change(kind: Kind, wanted: Tree, found: Tree | None) -> Tree | None:
     if wanted["state"] == "absent":
         return prediction(kind.name, kind.key(wanted), {"state": "present"}, dict(ABSENT)) if found else None
     desired = kind.desired(wanted, found)
+    hide: Tree = {name: unknown("secret") for name in kind.hidden & set(desired)}
     if found is None:
-        return prediction(kind.name, kind.key(wanted), None, {"state": "present", **desired})
+        return prediction(kind.name, kind.key(wanted), None, {"state": "present", **desired, **hide})
     observed = kind.observed(wanted, found)
     differing = sorted(name for name in desired if desired[name] != observed.get(name))
     if not differing:
         return None
-    return prediction(kind.name, kind.key(wanted), {name: observed.get(name) for name in differing}, {name: desired[name] for name in differing})
+    before, after = ({name: {**tree, **hide}.get(name) for name in differing} for tree in (observed, desired))
+    return prediction(kind.name, kind.key(wanted), before, after)
 
 
 def _read_back(kind: Kind, wanted: Tree) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import re
 import time
 import typing as t
 import urllib.error
@@ -21,6 +22,9 @@ from ansible.module_utils.urls import open_url
 
 TIMEOUT = 15
 PAGE = 100  # the most that it gives at once
+PAGES = 1000  # of a list; who tells more goes round in a circle
+NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # of a project or robot
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 AGAIN = 2.0  # seconds until a question that came to nothing is asked once more
 
 
@@ -66,16 +70,32 @@ class Client:
         answer = self._ask("GET", path, query=query)
         return None if answer.status == 404 else self._body("GET", path, answer)
 
+    def project(self, name: str) -> t.Any:
+        """The project, or None when there is none. Without this header Harbor takes a name of digits for an id, and answers with another project or none."""
+        if not NAME.fullmatch(name):
+            return None
+        path = f"/projects/{name}"
+        answer = self._ask("GET", path, headers={"X-Is-Resource-Name": "true"})
+        return None if answer.status == 404 else self._body("GET", path, answer)
+
+    def where(self, path: str, field: str, name: str, **query: t.Any) -> list[t.Any]:
+        """The rows whose C(field) is C(name). Harbor's q has a grammar, in which a name can be a list or a range, so it narrows down plain names alone.
+
+        Source: "q" in https://github.com/goharbor/harbor/blob/main/api/v2.0/swagger.yaml
+        """
+        plain = {"q": f"{field}={name}"} if PLAIN.fullmatch(name) else {}
+        return [row for row in self.all(path, **plain, **query) if row[field] == name]
+
     def all(self, path: str, **query: t.Any) -> list[t.Any]:
         """All rows of all pages."""
         rows: list[t.Any] = []
-        for page in range(1, 1000):
+        for page in range(1, PAGES + 1):
             answer = self._ask("GET", path, query={**query, "page": page, "page_size": PAGE})
             found = self._body("GET", path, answer) or []
             rows += found
             if len(found) < PAGE:
-                break
-        return rows
+                return rows
+        raise HarborError(f"{self._access.url} is expected to end its list of {path}, but goes on after {PAGES} pages: see the logs of harbor-core.")
 
     def logs_in(self, username: str, password: str) -> bool:
         """Whether that one has this password."""
@@ -98,19 +118,21 @@ class Client:
             raise HarborError(f"{self._access.url} is expected to accept {method} {path}, but answers {answer.status}{_reason(answer.body)}: {way}.")
         return answer.body
 
-    def _ask(self, method: str, path: str, body: t.Any = None, query: t.Mapping[str, t.Any] | None = None) -> Answer:
+    def _ask(
+        self, method: str, path: str, body: t.Any = None, query: t.Mapping[str, t.Any] | None = None, headers: t.Mapping[str, str] | None = None
+    ) -> Answer:
         if method != "GET":
             return self._once(method, path, body, query)
-        asked = f"{path}?{urlencode(query or {})}"
+        asked = f"{path}?{urlencode(query or {})} {headers or ''}"
         if asked not in self._read:
-            answer = self._once(method, path, body, query)
+            answer = self._once(method, path, body, query, headers)
             if answer.status >= 500:
                 time.sleep(AGAIN)
-                answer = self._once(method, path, body, query)
+                answer = self._once(method, path, body, query, headers)
             self._read[asked] = answer
         return copy.deepcopy(self._read[asked])
 
-    def _once(self, method: str, path: str, body: t.Any, query: t.Mapping[str, t.Any] | None) -> Answer:
+    def _once(self, method: str, path: str, body: t.Any, query: t.Mapping[str, t.Any] | None, headers: t.Mapping[str, str] | None = None) -> Answer:
         access = self._access
         url = f"{access.url.rstrip('/')}/api/v2.0{quote(path)}" + (f"?{urlencode(query)}" if query else "")
         more: dict[str, t.Any] = {"ca_path": access.ca_path} if access.ca_path else {}
@@ -120,7 +142,7 @@ class Client:
                 url,
                 method=method,
                 data=data,
-                headers={"Content-Type": "application/json"},
+                headers={"Content-Type": "application/json", **(headers or {})},
                 timeout=TIMEOUT,
                 url_username=access.username,
                 url_password=access.password,

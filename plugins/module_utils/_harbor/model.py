@@ -16,12 +16,12 @@ import json
 import os
 import re
 import typing as t
+from urllib.parse import urlsplit
 
 from .._plan.prediction import unknown
-from .client import Client, HarborError
+from .client import NAME, Client, HarborError
 
 Tree = t.Dict[str, t.Any]
-NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 ROLES = {"project_admin": 1, "developer": 2, "guest": 3, "maintainer": 4, "limited_guest": 5}
 SEVERITIES = ("none", "low", "medium", "high", "critical")
 _UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -32,6 +32,7 @@ class Kind:
 
     name: t.ClassVar[str]
     untold: t.ClassVar[frozenset[str]] = frozenset()  # what Harbor never tells, so that nobody can read it back
+    hidden: t.ClassVar[frozenset[str]] = frozenset()  # what is compared, but not told
 
     def __init__(self, client: Client | None) -> None:
         """Without a client, of a Harbor that this run would first make: then only desired() of what is not there is asked."""
@@ -81,16 +82,15 @@ class Project(Kind):
     _flags = ("public", "auto_scan", "prevent_vul", "auto_sbom_generation", "enable_content_trust_cosign")
 
     def problem(self, wanted: Tree) -> str:
-        if not NAME.fullmatch(wanted["name"]) or len(wanted["name"]) > 255:
+        if not NAME.fullmatch(wanted["name"]):
             return f"project {wanted['name']}: a name of lower-case letters, digits and single . _ - between them is expected, but it is not one: rename it."
         if wanted.get("storage_limit") is not None and size(wanted["storage_limit"]) is None:
             return f"project {wanted['name']}: storage_limit is expected as 500 GiB, or -1 for none, but is {wanted['storage_limit']!r}: correct it."
         return ""
 
     def found(self, wanted: Tree) -> Tree | None:
-        found = self.client.get(f"/projects/{wanted['name']}")
-        # an old project whose name is a number would be taken for its id
-        if found is None or found["name"] != wanted["name"]:
+        found = self.client.project(wanted["name"])
+        if found is None:
             return None
         quota = self.client.get("/quotas", reference="project", reference_id=found["project_id"]) if wanted.get("storage_limit") is not None else None
         return {**found, "quota": quota[0] if quota else None}
@@ -154,8 +154,8 @@ class InProject(Kind):
     """What belongs to a project, or to all of them where that can be."""
 
     def project(self, wanted: Tree) -> Tree:
-        found = self.client.get(f"/projects/{wanted['project']}")
-        if found is None or found["name"] != wanted["project"]:
+        found = self.client.project(str(wanted["project"]))
+        if found is None:
             raise HarborError(
                 f"{self.name} {self.key(wanted)}: project {wanted['project']} is expected to be there, but is not: make it first, or correct its name."
             )
@@ -283,13 +283,17 @@ class Endpoint(Kind):
     def problem(self, wanted: Tree) -> str:
         if wanted["state"] == "present" and not re.match(r"https?://[^/\s]+", wanted["endpoint"] or ""):
             return f"endpoint {wanted['name']}: an address as https://registry.example is expected, but it is {wanted['endpoint']!r}: correct endpoint."
+        if wanted["state"] == "present" and "@" in urlsplit(wanted["endpoint"]).netloc:
+            return (
+                f"endpoint {wanted['name']}: an address without user and password is expected, because everybody may see it, but it has them: "
+                "put them into access_key and access_secret."
+            )
         if wanted["access_key"] and not wanted.get("access_secret"):
             return f"endpoint {wanted['name']}: access_secret is expected beside access_key, but is not given: give both, or none."
         return ""
 
     def found(self, wanted: Tree) -> Tree | None:
-        rows = self.client.all("/registries", q=f"name={wanted['name']}")
-        return next((row for row in rows if row["name"] == wanted["name"]), None)
+        return next(iter(self.client.where("/registries", "name", wanted["name"])), None)
 
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         told = {"type": wanted["type"], "endpoint": wanted["endpoint"], "insecure": wanted["insecure"], "description": wanted["description"]}
@@ -643,8 +647,7 @@ class User(Kind):
         return ""
 
     def found(self, wanted: Tree) -> Tree | None:
-        rows = self.client.all("/users", q=f"username={wanted['username']}")
-        found = next((row for row in rows if row["username"] == wanted["username"]), None)
+        found = next(iter(self.client.where("/users", "username", wanted["username"])), None)
         return t.cast("Tree | None", self.client.get(f"/users/{found['user_id']}")) if found else None
 
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
@@ -675,7 +678,10 @@ class User(Kind):
 
 
 class Webhook(InProject):
+    """Whoever knows its address can post there, so that it is a secret."""
+
     name = "harbor_webhook"
+    hidden = frozenset(("address",))
 
     def key(self, wanted: Tree) -> str:
         return f"{wanted['project']}/{wanted['name']}"
@@ -684,7 +690,7 @@ class Webhook(InProject):
         if wanted["state"] == "absent":
             return ""
         if not re.match(r"https?://[^/\s]+", wanted.get("address") or ""):
-            return f"webhook {self.key(wanted)}: an address as https://ci.example/hook is expected, but it is {wanted.get('address')!r}: correct it."
+            return f"webhook {self.key(wanted)}: an address as https://ci.example/hook is expected, but it is none: correct it."
         return "" if wanted["events"] else f"webhook {self.key(wanted)}: events are expected, but none is given: say of what it shall be told."
 
     def found(self, wanted: Tree) -> Tree | None:
@@ -827,7 +833,7 @@ KINDS: dict[str, type[Kind]] = {
 
 def _endpoint(client: Client, what: str, name: str) -> int:
     """The number of an endpoint, or the sentence that there is none."""
-    found = next((row for row in client.all("/registries", q=f"name={name}") if row["name"] == name), None)
+    found = next(iter(client.where("/registries", "name", name)), None)
     if found is None:
         raise HarborError(f"{what}: endpoint {name} is expected to be there, but is not: make it first, or correct its name.")
     return int(found["id"])

@@ -40,14 +40,32 @@ def certificate_end(path: str) -> float:
     return certificate.not_valid_after.replace(tzinfo=datetime.timezone.utc).timestamp()
 
 
-def look(config: Config, state: t.Mapping[str, t.Any]) -> str:
-    """Write how it is; what is wrong, as a sentence, or nothing."""
-    failed, images = "", {}
+def allocated(directory: str) -> int:
+    """Bytes that the files below C(directory) take from their disk, each once. What others write to that disk is not among them."""
+    seen: dict[tuple[int, int], int] = {}
+    for folder, _folders, files in os.walk(directory):
+        for name in files:
+            with contextlib.suppress(FileNotFoundError):  # removed a moment ago
+                found = os.lstat(os.path.join(folder, name))
+                seen[found.st_dev, found.st_ino] = found.st_blocks * 512
+    return sum(seen.values())
+
+
+def look(config: Config, state: t.Mapping[str, t.Any]) -> list[str]:
+    """Write how it is; what is wrong, as sentences. A name that the registry does not answer for leaves the others as they are."""
+    failed: list[str] = []
+    names: list[str] | None = None
+    tags = 0
     try:
         registry = Registry(Access(**config["origin"]))
-        images = {name: len(registry.tags(name)) for name in registry.repositories()}
+        names = registry.repositories()
     except RegistryError as exc:
-        failed = str(exc)
+        failed.append(str(exc))
+    for name in names or []:
+        try:
+            tags += len(registry.tags(name))
+        except RegistryError as exc:
+            failed.append(str(exc))
     out = prometheus_client.CollectorRegistry()
 
     def gauge(name: str, text: str, value: float) -> None:
@@ -58,12 +76,13 @@ def look(config: Config, state: t.Mapping[str, t.Any]) -> str:
     gauge("looked_timestamp_seconds", "When the registry was last looked at", time.time())
     gauge("disk_available_ratio", "Share of the registry's disk that is free", disk.free / disk.total)
     gauge("certificate_end_timestamp_seconds", "When the registry's certificate ends", certificate_end(config["certificate"]))
-    if not failed:
-        gauge("repositories", "Names of images", float(len(images)))
-        gauge("tags", "Tags of all images", float(sum(images.values())))
+    if names is not None:
+        gauge("repositories", "Names of images", float(len(names)))
+        gauge("tags", "Tags of all images that the registry answered for", float(tags))
     if "collected" in state:
         gauge("collected_timestamp_seconds", "When space was last given back", state["collected"])
-        gauge("collected_bytes", "Space that was then given back", state["freed"])
+        if state.get("freed") is not None:
+            gauge("collected_bytes", "Space that was then given back", state["freed"])
     if "verified" in state:
         gauge("verified_timestamp_seconds", "When all images were last read", state["verified"])
         gauge("damaged", "Layers and manifests that were not what their digest says", state["damaged"])
@@ -72,13 +91,14 @@ def look(config: Config, state: t.Mapping[str, t.Any]) -> str:
     return failed
 
 
-def collect(config: Config, run: t.Callable[..., t.Any] = subprocess.run, popen: t.Callable[..., t.Any] = subprocess.Popen) -> dict[str, float]:
+def collect(config: Config, run: t.Callable[..., t.Any] = subprocess.run, popen: t.Callable[..., t.Any] = subprocess.Popen) -> dict[str, float | None]:
     """Remove the layers that no image has any more. A layer that is pushed meanwhile would be one, so until then images can only be pulled.
 
     Source: https://distribution.github.io/distribution/about/garbage-collection/. The unit starts the registry again, whatever becomes of this.
     """
-    before = shutil.disk_usage(config["directory"]).free
-    run(["systemctl", "stop", config["unit"]], check=True)
+    storage = config["storage"]  # its directory; empty for a bucket, of which nobody here can say what it takes
+    run(["systemctl", "stop", "--", config["unit"]], check=True)
+    before = allocated(storage) if storage else 0  # while nobody pushes
     reading = popen(config["serve_read_only"])
     try:
         # without --delete-untagged, which removes the images of an index for several processors
@@ -86,7 +106,7 @@ def collect(config: Config, run: t.Callable[..., t.Any] = subprocess.run, popen:
     finally:
         reading.terminate()
         reading.wait(30)
-    return {"collected": time.time(), "freed": float(max(0, shutil.disk_usage(config["directory"]).free - before))}
+    return {"collected": time.time(), "freed": float(max(0, before - allocated(storage))) if storage else None}
 
 
 def verify(registry: Registry) -> tuple[int, list[str]]:
@@ -95,27 +115,47 @@ def verify(registry: Registry) -> tuple[int, list[str]]:
     A disk that forgets is found here, and not by the job that needs the image.
     """
     read: dict[str, bool] = {}
-    damaged = []
+    damaged: list[str] = []
     for repository in registry.repositories():
-        waiting = [digest for tag in registry.tags(repository) for digest in [registry.digest(repository, tag)] if digest]
-        while waiting:
-            digest = waiting.pop()
-            if digest in read:
-                continue
+        try:
+            tags = registry.tags(repository)
+        except RegistryError as exc:
+            damaged.append(f"{repository!r}: {exc}")
+            continue
+        for tag in tags:
             try:
-                manifest = registry.manifest(repository, digest)
-                read[digest] = manifest is not None
-            except RegistryError:
-                manifest, read[digest] = None, False
-            if manifest is None:
-                damaged.append(f"{repository}: manifest {digest} is damaged or gone")
+                digest = registry.digest(repository, tag)
+            except RegistryError as exc:
+                damaged.append(f"{repository!r}: {exc}")
                 continue
-            waiting += manifest.children() if manifest.is_index else []
-            for blob, _size in [] if manifest.is_index else manifest.blobs():
-                if blob not in read:
-                    read[blob] = _whole(registry, repository, blob)
-                    damaged += [] if read[blob] else [f"{repository}: layer {blob} is damaged or gone"]
+            damaged += _read(registry, repository, digest, read) if digest else []
+    if damaged:
+        registry.answers()  # of one that has gone away meanwhile nothing is known
     return len(read), damaged
+
+
+def _read(registry: Registry, repository: str, digest: str, read: dict[str, bool]) -> list[str]:
+    damaged, waiting = [], [digest]
+    while waiting:
+        digest = waiting.pop()
+        if digest in read:
+            continue
+        try:
+            manifest = registry.manifest(repository, digest)
+            read[digest] = manifest is not None
+            children = manifest.children() if manifest and manifest.is_index else []
+            blobs = manifest.blobs() if manifest and not manifest.is_index else []
+        except RegistryError:
+            manifest, read[digest] = None, False
+        if manifest is None:
+            damaged.append(f"{repository}: manifest {digest} is damaged or gone")
+            continue
+        waiting += children
+        for blob, _size in blobs:
+            if blob not in read:
+                read[blob] = _whole(registry, repository, blob)
+                damaged += [] if read[blob] else [f"{repository}: layer {blob} is damaged or gone"]
+    return damaged
 
 
 def _whole(registry: Registry, repository: str, blob: str) -> bool:
@@ -132,7 +172,7 @@ def _whole(registry: Registry, repository: str, blob: str) -> bool:
     return f"sha256:{found.hexdigest()}" == blob
 
 
-def _verified(config: Config) -> dict[str, float]:
+def _verified(config: Config) -> dict[str, float | None]:
     _number, damaged = verify(Registry(Access(**config["origin"])))
     for line in damaged:
         sys.stderr.write(f"{line}\n")
@@ -150,15 +190,19 @@ def main() -> int:
     with open(path, encoding="utf-8") as handle:
         config = json.load(handle)
     if verb != "look":
-        done = collect(config) if verb == "collect" else _verified(config)
+        try:
+            done = collect(config) if verb == "collect" else _verified(config)
+        except RegistryError as exc:
+            sys.stderr.write(f"{exc}\n")
+            return 1
         # read only now, because the other one may have ended meanwhile
         state = {**_state(config), **done}
         with open(config["state"], "w", encoding="utf-8") as handle:
             json.dump(state, handle)
         return 1 if done.get("damaged") else 0
     failed = look(config, _state(config))
-    if failed:
-        sys.stderr.write(f"{failed}\n")
+    for sentence in failed:
+        sys.stderr.write(f"{sentence}\n")
     return 1 if failed else 0
 
 

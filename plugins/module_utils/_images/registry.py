@@ -11,6 +11,7 @@ Modules use it, and the program that keeps a cache warm, so it needs nothing but
 from __future__ import annotations
 
 import base64
+import contextlib
 import dataclasses
 import fnmatch
 import hashlib
@@ -26,8 +27,16 @@ import urllib.request
 
 TIMEOUT = 15  # seconds without a byte
 BLOCK = 1 << 20
+PAGES = 10_000  # of a list; who tells more goes round in a circle
 INDEXES = ("application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json")
 IMAGES = ("application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json")
+
+
+# Source: "Pulling manifests" and "Digests", https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
+TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}")
+DIGEST = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
 
 
 class RegistryError(Exception):
@@ -57,7 +66,20 @@ class Manifest:
 
     @property
     def body(self) -> dict[str, t.Any]:
-        return t.cast("dict[str, t.Any]", json.loads(self.raw))
+        with self.written_by_anyone():
+            told = json.loads(self.raw)
+            if not isinstance(told, dict):
+                raise TypeError("not an object")
+            return told
+        return {}
+
+    @contextlib.contextmanager
+    def written_by_anyone(self) -> t.Iterator[None]:
+        """Whoever may push has written it, and a registry does not look at all of it."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+            raise RegistryError(f"manifest {self.digest} is expected to list what it is made of, but is another JSON or none: build the image anew.") from exc
 
     @property
     def is_index(self) -> bool:
@@ -65,14 +87,27 @@ class Manifest:
 
     def children(self) -> list[str]:
         """Digests of the images of an index."""
-        return [each["digest"] for each in self.body.get("manifests") or []]
+        with self.written_by_anyone():
+            return [str(each["digest"]) for each in self.body.get("manifests") or []]
+        return []
 
     def blobs(self) -> list[tuple[str, int]]:
         """Digest and bytes of the configuration and of each layer; each once."""
         body = self.body
-        rows = [*(body.get("layers") or []), *([body["config"]] if "config" in body else [])]
-        # layers of other servers, as of Windows, are not kept here
-        return list({row["digest"]: int(row["size"]) for row in rows if not row.get("urls")}.items())
+        with self.written_by_anyone():
+            rows = [*(body.get("layers") or []), *([body["config"]] if "config" in body else [])]
+            # layers of other servers, as of Windows, are not kept here
+            return list({str(row["digest"]): int(row["size"]) for row in rows if not row.get("urls")}.items())
+        return []
+
+
+def path_of(repository: str, kind: str, reference: str = "") -> str:
+    """The one place where names become an address. Registries and images name things as they like, so what is no name of the specification is refused."""
+    if not REPOSITORY.fullmatch(repository):
+        raise RegistryError(f"a name of images in small letters, as lab/train, is expected of the registry, but one is {repository[:300]!r}: rename it there.")
+    if reference and not (TAG.fullmatch(reference) or DIGEST.fullmatch(reference)):
+        raise RegistryError(f"{repository}: a tag or digest is expected of the registry, but one is {reference[:300]!r}: push the image anew.")
+    return f"/v2/{repository}/{kind}/{reference}"
 
 
 def digest_of(raw: bytes) -> str:
@@ -84,8 +119,7 @@ def split(image: str) -> tuple[str, str]:
     repository, separator, reference = image.partition("@")
     if not separator:
         repository, separator, reference = image.rpartition(":")
-    part = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-    if not re.fullmatch(f"{part}(/{part})*", repository) or not re.fullmatch(r"[\w.-]{1,128}|sha256:[0-9a-f]{64}", reference):
+    if not REPOSITORY.fullmatch(repository) or not (TAG.fullmatch(reference) or re.fullmatch(r"sha256:[0-9a-f]{64}", reference)):
         raise RegistryError(f"image {image!r} is expected as name:tag or name@sha256:…, in small letters, without the registry, but is not: correct it.")
     return repository, reference
 
@@ -135,22 +169,22 @@ class Registry:
         return self._asked("GET", "/v2/", "") is not None
 
     def repositories(self) -> list[str]:
-        return [name for page in self._pages("/v2/_catalog?n=1000", "registry:catalog:*") for name in page.get("repositories") or []]
+        return [str(name) for page in self._pages("/v2/_catalog?n=1000", "registry:catalog:*") for name in page.get("repositories") or []]
 
     def tags(self, repository: str) -> list[str]:
-        pages = self._pages(f"/v2/{repository}/tags/list?n=1000", _pull(repository))
-        return sorted({tag for page in pages for tag in page.get("tags") or []})
+        pages = self._pages(path_of(repository, "tags", "list") + "?n=1000", _pull(repository))
+        return sorted({str(tag) for page in pages for tag in page.get("tags") or []})
 
     def digest(self, repository: str, reference: str) -> str | None:
         """Of what the tag points to now; None when there is no such tag."""
-        answer = self._asked("HEAD", f"/v2/{repository}/manifests/{reference}", _pull(repository), headers=_accept())
+        answer = self._asked("HEAD", path_of(repository, "manifests", reference), _pull(repository), headers=_accept())
         if answer is None:
             return None
         with answer:
             return answer.headers.get("Docker-Content-Digest") or self._certain(repository, reference).digest
 
     def manifest(self, repository: str, reference: str) -> Manifest | None:
-        answer = self._asked("GET", f"/v2/{repository}/manifests/{reference}", _pull(repository), headers=_accept())
+        answer = self._asked("GET", path_of(repository, "manifests", reference), _pull(repository), headers=_accept())
         if answer is None:
             return None
         with answer:
@@ -167,18 +201,21 @@ class Registry:
         https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md
         """
         stem = digest.replace(":", "-")
-        rows = [row for page in self._pages(f"/v2/{repository}/referrers/{digest}", _pull(repository)) for row in page.get("manifests") or []]
-        return [*(tag for tag in self.tags(repository) if tag == stem or tag.startswith(f"{stem}.")), *(row["digest"] for row in rows)]
+        rows = [row for page in self._pages(path_of(repository, "referrers", digest), _pull(repository)) for row in page.get("manifests") or []]
+        if not all(isinstance(row, dict) and "digest" in row for row in rows):
+            raise RegistryError(f"{self._access.url} is expected to list what is attached to {repository}@{digest}, but lists something else: see its logs.")
+        return [*(tag for tag in self.tags(repository) if tag == stem or tag.startswith(f"{stem}.")), *(str(row["digest"]) for row in rows)]
 
     def blob_size(self, repository: str, digest: str) -> int | None:
-        answer = self._asked("HEAD", f"/v2/{repository}/blobs/{digest}", _pull(repository))
+        answer = self._asked("HEAD", path_of(repository, "blobs", digest), _pull(repository))
         if answer is None:
             return None
         with answer:
-            return int(answer.headers.get("Content-Length") or 0)
+            told = answer.headers.get("Content-Length") or "0"
+            return int(told) if told.isdecimal() else 0
 
     def blob(self, repository: str, digest: str) -> Body | None:
-        return self._asked("GET", f"/v2/{repository}/blobs/{digest}", _pull(repository))
+        return self._asked("GET", path_of(repository, "blobs", digest), _pull(repository))
 
     def config(self, repository: str, reference: str) -> tuple[str, dict[str, t.Any]] | None:
         """Digest of what the tag points to, and the configuration of the image, of the first one for a GPU node where there are several."""
@@ -186,21 +223,24 @@ class Registry:
         if manifest is None:
             return None
         digest = manifest.digest
-        if manifest.is_index:
+        with manifest.written_by_anyone():
             rows = [row for row in manifest.body.get("manifests") or [] if (row.get("platform") or {}).get("architecture") != "unknown"]
+            amd64 = [row for row in rows if (row.get("platform") or {}).get("architecture") == "amd64"]
+            chosen_one = str((amd64 or rows)[0]["digest"]) if rows else ""
+        if manifest.is_index:
             if not rows:
                 raise RegistryError(f"image {repository}:{reference} is expected to have a platform, but is an index of none: build it anew.")
-            amd64 = [row for row in rows if (row.get("platform") or {}).get("architecture") == "amd64"]
-            manifest = self._certain(repository, (amd64 or rows)[0]["digest"])
-        wanted = (manifest.body.get("config") or {}).get("digest")
-        blob = self.blob(repository, wanted) if wanted else None
+            manifest = self._certain(repository, chosen_one)
+        with manifest.written_by_anyone():
+            wanted = (manifest.body.get("config") or {}).get("digest")
+        blob = self.blob(repository, str(wanted)) if wanted else None
         if blob is None:
             raise RegistryError(f"image {repository}:{reference} is expected to have a configuration, but its registry has none: push it anew.")
         with blob:
             raw = blob.read()
         try:
-            return digest, t.cast("dict[str, t.Any]", json.loads(raw))
-        except ValueError as exc:
+            return digest, dict(json.loads(raw))
+        except (ValueError, TypeError, RecursionError) as exc:
             raise RegistryError(f"image {repository}:{reference} is expected to have a configuration in JSON, but has another: is it an image?") from exc
 
     # -- writing
@@ -208,7 +248,7 @@ class Registry:
     def mount(self, repository: str, digest: str, other: str) -> bool:
         """Have a blob of another repository of the same registry in this one, too."""
         query = urllib.parse.urlencode({"mount": digest, "from": other})
-        answer = self._asked("POST", f"/v2/{repository}/blobs/uploads/?{query}", f"{_push(repository)} {_pull(other)}", data=b"")
+        answer = self._asked("POST", f"{path_of(repository, 'blobs')}uploads/?{query}", f"{_push(repository)} {_pull(other)}", data=b"")
         if answer is None:
             return False
         with answer:
@@ -220,11 +260,13 @@ class Registry:
 
     def upload(self, repository: str, digest: str, size: int, data: t.Any) -> None:
         """C(data) is bytes, or has read(); the registry refuses what has another digest."""
-        begun = self._asked("POST", f"/v2/{repository}/blobs/uploads/", _push(repository), data=b"")
+        begun = self._asked("POST", path_of(repository, "blobs") + "uploads/", _push(repository), data=b"")
         if begun is None:
             raise RegistryError(f"{self._access.url} is expected to take images of {repository}, but knows no such project: make it first.")
         with begun:
-            location = begun.headers["Location"]
+            location = begun.headers.get("Location")
+        if not location:
+            raise RegistryError(f"{self._access.url} is expected to say where {repository}@{digest} goes, but says nothing: is that the address of a registry?")
         query = ("&" if "?" in location else "?") + urllib.parse.urlencode({"digest": digest})
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         answer = self._asked("PUT", location + query, _push(repository), data=data, headers=headers)
@@ -234,13 +276,13 @@ class Registry:
 
     def put_manifest(self, repository: str, reference: str, manifest: Manifest) -> None:
         headers = {"Content-Type": manifest.media_type}
-        answer = self._asked("PUT", f"/v2/{repository}/manifests/{reference}", _push(repository), data=manifest.raw, headers=headers)
+        answer = self._asked("PUT", path_of(repository, "manifests", reference), _push(repository), data=manifest.raw, headers=headers)
         if answer is None:
             raise RegistryError(f"{self._access.url} is expected to take {repository}:{reference}, but knows no such project: make it first.")
         answer.close()
 
     def delete_manifest(self, repository: str, digest: str) -> None:
-        answer = self._asked("DELETE", f"/v2/{repository}/manifests/{digest}", f"repository:{repository}:delete")
+        answer = self._asked("DELETE", path_of(repository, "manifests", digest), f"repository:{repository}:delete")
         if answer is not None:
             answer.close()
 
@@ -255,20 +297,25 @@ class Registry:
         return found
 
     def _pages(self, path: str, scope: str) -> t.Iterator[dict[str, t.Any]]:
-        while path:
+        for _page in range(PAGES):
             answer = self._asked("GET", path, scope)
             if answer is None:
                 return
             with answer:
                 raw, link = answer.read(), answer.headers.get("Link") or ""
             try:
-                yield json.loads(raw)
-            except ValueError as exc:
+                yield dict(json.loads(raw))
+            except (ValueError, TypeError) as exc:
                 raise RegistryError(
                     f"{self._access.url} is expected to answer {path} with JSON, but what came is none ({raw[:60]!r}): is that the address of a registry?"
                 ) from exc
             found = re.match(r"<([^>]+)>", link)
-            path = found[1] if found else ""
+            if not found:
+                return
+            # only where on this registry: what we know it by goes nowhere else
+            after = urllib.parse.urlsplit(urllib.parse.urljoin(path, found[1]))
+            path = f"{after.path}?{after.query}"
+        raise RegistryError(f"{self._access.url} is expected to end its list of names, but goes on after {PAGES} pages: see its logs.")
 
     def _asked(self, method: str, path: str, scope: str, data: t.Any = None, headers: t.Mapping[str, str] | None = None, again: bool = True) -> Body | None:
         """The answer; None of what is not there. C(path) may be a whole address that the registry has given."""
@@ -311,8 +358,11 @@ class Registry:
         return str(body.get("token") or body["access_token"])
 
 
-def chosen(patterns: t.Sequence[str], registry: Registry) -> list[str]:
-    """name:tag of what is there and wanted, in the order of the patterns. Only a pattern whose name has a wildcard asks for all names."""
+def chosen(patterns: t.Sequence[str], registry: Registry, refused: dict[str, str] | None = None) -> list[str]:
+    """name:tag of what is there and wanted, in the order of the patterns. Only a pattern whose name has a wildcard asks for all names.
+
+    A name that the registry does not answer for goes into C(refused) with the sentence why, and the others are found; without it that is a RegistryError.
+    """
     names: list[str] | None = None
     found: dict[str, None] = {}
     for pattern in patterns:
@@ -323,7 +373,14 @@ def chosen(patterns: t.Sequence[str], registry: Registry) -> list[str]:
         else:
             repositories = [repository]
         for name in repositories:
-            found.update((image, None) for image in (f"{name}:{tag}" for tag in registry.tags(name)) if fnmatch.fnmatchcase(image, pattern))
+            try:
+                tags = registry.tags(name) if refused is None or name not in refused else []
+            except RegistryError as exc:
+                if refused is None:
+                    raise
+                refused[name] = str(exc)
+                continue
+            found.update((image, None) for image in (f"{name}:{tag}" for tag in tags) if fnmatch.fnmatchcase(image, pattern))
     return list(found)
 
 

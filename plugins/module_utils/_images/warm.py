@@ -89,14 +89,26 @@ class Cache:
         self.received = {"origin": 0, "cache": 0}
         self.forgotten = 0
 
-    def forget(self, wanted: t.Mapping[str, str]) -> None:
-        """Have no manifest that is not the one that C(wanted), digest by name:tag, says."""
+    def forget(self, wanted: t.Mapping[str, str], unknown: t.Container[str] = ()) -> list[str]:
+        """Have no manifest that is not the one that C(wanted), digest by name:tag, says; sentences of names at which that failed.
+
+        Of a name or name:tag in C(unknown), nobody can say now what it means.
+        """
+        failed = []
         for repository in self._local.repositories():
-            for tag in self._local.tags(repository):
-                digest = self._local.digest(repository, tag)
-                if digest and wanted.get(f"{repository}:{tag}") != digest:
-                    self._local.delete_manifest(repository, digest)
-                    self.forgotten += 1
+            if repository in unknown:
+                continue
+            try:
+                for tag in self._local.tags(repository):
+                    if f"{repository}:{tag}" in unknown:
+                        continue
+                    digest = self._local.digest(repository, tag)
+                    if digest and wanted.get(f"{repository}:{tag}") != digest:
+                        self._local.delete_manifest(repository, digest)
+                        self.forgotten += 1
+            except RegistryError as exc:
+                failed.append(f"{repository!r}: {exc}")
+        return failed
 
     def missing(self, wanted: t.Mapping[str, str]) -> list[str]:
         return [image for image, digest in wanted.items() if self._local.digest(*split(image)) != digest]
@@ -104,8 +116,7 @@ class Cache:
     def warm(self, image: str, digest: str, space: t.Callable[[], float] = lambda: float("inf")) -> None:
         """Have it whole; C(space) are the bytes that may still be written."""
         repository, tag = split(image)
-        manifest = self._take(self._origin, repository, digest)
-        children = [self._take(self._origin, repository, child) for child in (manifest.children() if manifest.is_index else [])]
+        *children, manifest = self._whole(repository, digest, {}).values()
         blobs = {digest: size for each in (manifest, *children) if not each.is_index for digest, size in each.blobs()}
         lacking = {blob: size for blob, size in blobs.items() if self._local.blob_size(repository, blob) is None}
         for other in [name for name in self._local.repositories() if name != repository] if lacking else []:
@@ -123,10 +134,15 @@ class Cache:
             self._local.put_manifest(repository, child.digest, child)
         self._local.put_manifest(repository, tag, manifest)
 
-    def _take(self, registry: Registry, repository: str, digest: str) -> Manifest:
-        found = registry.manifest(repository, digest)
-        if found is None:
+    def _whole(self, repository: str, digest: str, found: dict[str, Manifest]) -> dict[str, Manifest]:
+        """The manifest and those that it names, which may be indexes again; each once, and after those that it names."""
+        manifest = self._origin.manifest(repository, digest)
+        if manifest is None:
             raise RegistryError(f"{repository}@{digest} is expected in the registry, but is gone: it was removed a moment ago.")
+        for child in manifest.children() if manifest.is_index else []:
+            if child not in found:
+                self._whole(repository, child, found)
+        found[digest] = manifest
         return found
 
     def _fetch(self, repository: str, digest: str, size: int) -> None:
@@ -163,19 +179,30 @@ def look(config: t.Mapping[str, t.Any], state: dict[str, t.Any], write: t.Callab
     above = Registry(Access(**config["above"])) if config["above"] else None
     cache = Cache(local, origin, above, config["rate"])
     began = time.time()
-    wanted = {image: digest for image in chosen(config["images"], origin) for digest in [origin.digest(*split(image))] if digest}
+    origin.answers()  # of one that is away, no name is asked for
+    unknown: dict[str, str] = {}
+    wanted: dict[str, str] = {}
+    failed: list[str] = []
+    for image in chosen(config["images"], origin, unknown):
+        try:
+            digest = origin.digest(*split(image))
+        except RegistryError as exc:
+            unknown[image] = str(exc)
+            continue
+        wanted.update({image: digest} if digest else {})
+    failed += [f"{name!r}: {why}" for name, why in unknown.items()]
     known = state.setdefault("known", {})
     for image, digest in wanted.items():
         if known.get(image, {}).get("digest") != digest:
             known[image] = {"digest": digest, "seen": began, "warm": None}
-    for image in [image for image in known if image not in wanted]:
+    for image in [image for image in known if image not in wanted and not {image, image.rpartition(":")[0]} & set(unknown)]:
         del known[image]
-    cache.forget(wanted)
-    missing, failed = cache.missing(wanted), []
+    failed += cache.forget(wanted, unknown)
+    missing, lacking = cache.missing(wanted), len(failed)
     for image, entry in known.items():
         if image in missing:
             entry["warm"] = None
-        elif entry["warm"] is None:
+        elif image in wanted and entry["warm"] is None:
             entry["warm"] = began
     state.update(looked=began, deleted=state.get("deleted", 0) + cache.forgotten)
     write()
@@ -192,7 +219,8 @@ def look(config: t.Mapping[str, t.Any], state: dict[str, t.Any], write: t.Callab
             failed.append(f"{image}: {exc}")
         received.update({where: before[where] + count for where, count in cache.received.items()})
         write()
-    if state["deleted"] and not failed:
+    # what came of an image that is not whole yet would go, too, and come again
+    if state["deleted"] and len(failed) == lacking:
         subprocess.run(config["collect"], check=True, capture_output=True)
         state["deleted"] = 0
         write()

@@ -10,6 +10,7 @@ Nothing here changes the host; the package simulation works in a temporary direc
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import grp
 import hashlib
@@ -25,9 +26,14 @@ import urllib.error
 
 from ansible.module_utils.urls import open_url
 
+from .sealed import without_login
+
 Run = t.Callable[..., t.Tuple[int, str, str]]  # AnsibleModule.run_command
 CONTENT_LIMIT = 64 * 1024
+APT_AUTH = "/etc/apt/auth.conf.d"
 FACTS = "/etc/ansible/facts.d"
+LEFT_AFTER = 600  # seconds between putting a module on a host and running it; it is not seen as a process before
+MODULE_LEFT_AFTER = 86400  # no process names the directory of its own files
 POLICY_RC_D = "/usr/sbin/policy-rc.d"
 POLICY_RC_D_MARK = "gpulab.expansion: no service starts while its package is being installed"
 
@@ -49,11 +55,12 @@ def _written(path: str, pattern: str, younger_than: float | None) -> bool:
 
 
 class HostReader:
-    """C(run) executes an argv and returns (rc, stdout, stderr); C(tmp) is a directory for the simulation."""
+    """C(run) executes an argv and returns (rc, stdout, stderr); C(tmp) is a directory for the simulation, C(modules) where Ansible puts modules."""
 
-    def __init__(self, run: Run, tmp: str) -> None:
+    def __init__(self, run: Run, tmp: str, modules: str = "") -> None:
         self._run = run
         self._tmp = tmp
+        self._modules = modules
 
     def read(self, want: dict[str, t.Any]) -> dict[str, t.Any]:
         """C(want) has the keys of resources_info's options; the result has the keys of its RETURN."""
@@ -69,18 +76,19 @@ class HostReader:
             "users": {name: read_user(name) for name in want["users"]},
             "units": self.units(want["units"]),
             "python_envs": {path: read_python_env(path) for path in want["python_envs"]},
-            "urls": {url: probe(url) for url in want["urls"]},
+            "urls": {without_login(url): probe(url) for url in want["urls"]},
             "simulation": self.simulation(simulate, packages, interrupted),
             "dpkg_interrupted": interrupted,
             "half_configured": half_configured() if interrupted else {},
             "policy_rc_d": policy_rc_d(),
+            "left_modules": left_modules(self._modules, time.time()),
             "markers": markers(),
         }
 
     def packages(self, names: list[str]) -> dict[str, str | None]:
         out: dict[str, str | None] = dict.fromkeys(names)
         if names:
-            argv = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev} ${Version}\n", *names]
+            argv = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev} ${Version}\n", "--", *names]
             for line in self._run(argv)[1].splitlines():
                 name, status, *version = line.split()
                 if status.startswith("ii"):
@@ -125,14 +133,16 @@ class HostReader:
         if all(packages[name] for name in install) and not changed_sources and not (install and interrupted):
             return None
         with tempfile.TemporaryDirectory(dir=self._tmp, prefix="apt-") as tmp:
-            for part in ("lists/partial", "cache/archives/partial", "log", "parts"):
+            for part in ("lists/partial", "cache/archives/partial", "log", "parts", "auth"):
                 os.makedirs(os.path.join(tmp, part))
-            parts = os.path.join(tmp, "parts")
-            for path in glob.glob("/etc/apt/sources.list.d/*"):
-                if path not in sources:
-                    shutil.copy(path, parts)
+            parts, auth = (os.path.join(tmp, part) for part in ("parts", "auth"))
+            for folder, copied in (("/etc/apt/sources.list.d", parts), (APT_AUTH, auth)):
+                for path in glob.glob(f"{folder}/*"):
+                    if path not in sources:
+                        shutil.copy(path, copied)
             for path, text in sources.items():
-                with open(os.path.join(parts, os.path.basename(path)), "w", encoding="utf-8") as handle:
+                folder = auth if os.path.dirname(path) == APT_AUTH else parts
+                with open(os.path.join(folder, os.path.basename(path)), "w", encoding="utf-8") as handle:
                     handle.write(text)
             # Dir::Log too: apt-get -s still writes eipp.log.xz
             options = [
@@ -144,6 +154,8 @@ class HostReader:
                 f"Dir::Log={tmp}/log",
                 "-o",
                 f"Dir::Etc::SourceParts={parts}",
+                "-o",
+                f"Dir::Etc::netrcparts={auth}",
                 "-o",
                 "Debug::NoLocking=1",
                 "-o",
@@ -160,15 +172,17 @@ class HostReader:
             rc, out, err = self._run(["apt-get", *options, "-qq", "update"], environ_update=env)
             if rc:
                 return {"error": "the package sources do not answer: " + first_error(err or out)}
-            verb = ["install", *install]
+            asked = install
             if interrupted:
-                verb = ["--fix-broken", "satisfy", ", ".join(install)]
+                asked = [", ".join(install)]
+                options.append("--fix-broken")
                 with open("/var/lib/dpkg/status", encoding="utf-8", errors="surrogateescape") as handle:
                     status = without_halves(handle.read())
                 with open(os.path.join(tmp, "status"), "w", encoding="utf-8", errors="surrogateescape") as handle:
                     handle.write(status)
                 options += ["-o", f"Dir::State::status={tmp}/status"]
-            rc, out, err = self._run(["apt-get", *options, "-s", "--no-install-recommends", *verb], environ_update=env)
+            argv = ["apt-get", *options, "-s", "--no-install-recommends", "satisfy" if interrupted else "install", "--", *asked]
+            rc, out, err = self._run(argv, environ_update=env)
             if rc:
                 return {"error": first_error(err or out)}
             return parse_simulation(out)
@@ -229,6 +243,35 @@ def markers() -> dict[str, str]:
     return {os.path.basename(path)[len("gpulab_") : -len(".fact")]: read_text(path) or "" for path in found}
 
 
+def left_modules(folder: str, now: float) -> list[str]:
+    """Directories that ansible-core made for a module that nobody runs any more: it removes them at the end of a task, unless it is killed.
+
+    Without pipelining a module lies there with its arguments, secrets included, and a module's own files in a second one. Nobody else can enter, but
+    nobody removes them either.
+    """
+    if not folder:
+        return []
+    homes = ["~", *([f"~{os.environ['SUDO_USER']}"] if os.environ.get("SUDO_USER") else [])]
+    folders = {os.path.expanduser(folder.replace("~", home, 1)) for home in homes}
+    old = [
+        path
+        for place in folders
+        for pattern, seconds in (("ansible-tmp-*", LEFT_AFTER), ("ansible-moduletmp-*", MODULE_LEFT_AFTER))
+        for path in glob.glob(f"{glob.escape(place)}/{pattern}")
+        if now - os.lstat(path).st_mtime > seconds
+    ]
+    running = _command_lines() if old else ""
+    return sorted(path for path in old if os.path.basename(path) not in running)
+
+
+def _command_lines() -> str:
+    out = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as handle:
+            out.append(handle.read())
+    return "\n".join(out)
+
+
 def policy_rc_d() -> str:
     text = read_text(POLICY_RC_D)
     return "absent" if text is None else "ours" if POLICY_RC_D_MARK in text else "foreign"
@@ -271,6 +314,11 @@ def read_path(path: str) -> dict[str, t.Any] | None:
     return out
 
 
+def others_read(mode: str) -> bool:
+    """Whether everybody on the host may read what has this mode."""
+    return bool(int(mode, 8) & 0o004)
+
+
 def _name(lookup: t.Callable[[int], t.Any], number: int) -> str:
     try:
         return str(lookup(number)[0])
@@ -287,6 +335,7 @@ def read_user(name: str) -> dict[str, t.Any] | None:
         "uid": entry.pw_uid,
         "home": entry.pw_dir,
         "shell": entry.pw_shell,
+        "comment": entry.pw_gecos,
         "group": _name(grp.getgrgid, entry.pw_gid),
         "groups": sorted(g.gr_name for g in grp.getgrall() if name in g.gr_mem),
     }
@@ -297,9 +346,10 @@ def read_python_env(path: str) -> dict[str, str] | None:
     if not os.path.exists(os.path.join(path, "bin", "python")):
         return None
     out: dict[str, str] = {}
-    for folder in glob.glob(os.path.join(path, "lib", "python3*", "site-packages", "*.dist-info")):
-        name, version = os.path.basename(folder)[: -len(".dist-info")].rsplit("-", 1)
-        out[normalised(name)] = version
+    for folder in glob.glob(os.path.join(glob.escape(path), "lib", "python3*", "site-packages", "*.dist-info")):
+        name, dash, version = os.path.basename(folder)[: -len(".dist-info")].rpartition("-")
+        if dash:
+            out[normalised(name)] = version
     return out
 
 

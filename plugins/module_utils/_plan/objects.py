@@ -15,11 +15,22 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .prediction import Tree
 
+LONGEST = 255  # bytes of a name
+
 
 def spec_of(options: dict[str, t.Any], access: dict[str, t.Any]) -> dict[str, t.Any]:
     """The arguments of a module whose objects have these C(options), and which says with C(access) where they are kept."""
     common = dict(state=dict(type="str", choices=["present", "absent"], default="present"), confirm=dict(type="str", default=""))
     return dict(list=dict(type="list", elements="dict", required=True, options={**options, **common}), **access)
+
+
+def unnameable(kind: str, wanted: Tree) -> str:
+    """The sentence for a name that cannot be told in a line or is too long for anybody to keep; empty for any other."""
+    for field in ("name", "username", "project", "endpoint", "source", "destination"):
+        told = wanted.get(field)
+        if isinstance(told, str) and not (told.isprintable() and len(told.encode()) <= LONGEST):
+            return f"{kind}: {field} is expected to have printable signs alone and at most {LONGEST} bytes, but is {told[:LONGEST]!a}: choose another."
+    return ""
 
 
 def unconfirmed(kind: str, key: str, wanted: Tree) -> str:

@@ -9,14 +9,16 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import re
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
-from .._plan.objects import leave, spec_of, unconfirmed
-from .._plan.prediction import Tree, prediction, unknown
+from .._plan.objects import leave, spec_of, unconfirmed, unnameable
+from .._plan.prediction import Tree, is_unknown, prediction, unknown
+from .._plan.sealed import SealedModule
 from .client import ACCESS_SPEC, Client, SearchError, access_of
-from .model import KINDS, Kind, User, differing
+from .model import KINDS, Kind, SnapshotRepository, User, differing
+
+_SECRET = re.compile(r"passw|passphrase|secret|token|credential|access_key|account_key", re.IGNORECASE)
 
 
 def predicted(kind: Kind, wanted: Tree, observed: Tree | None, password_right: bool = False) -> Tree | None:
@@ -25,21 +27,32 @@ def predicted(kind: Kind, wanted: Tree, observed: Tree | None, password_right: b
     if absent and observed is None:
         return None
     before, after = ({"state": "present"}, {"state": "absent"}) if absent else differing(kind.desired(wanted), observed)
+    if isinstance(kind, SnapshotRepository):
+        before, after = before and _hidden(before), _hidden(after)
     if isinstance(kind, User) and not absent and not password_right:
         after = {**after, "password": unknown("secret")}
         before = before and {**before, "password": unknown("secret")}
     return prediction(kind.name, wanted["name"], before, after) if after else None
 
 
+def _hidden(tree: Tree) -> Tree:
+    """C(tree) without values whose names say that they are secret."""
+    out: Tree = {}
+    for name, value in tree.items():
+        secret = _SECRET.search(name) and isinstance(value, (str, int, float))
+        out[name] = unknown("secret") if secret else _hidden(value) if isinstance(value, dict) and not is_unknown(value) else value
+    return out
+
+
 def module_of(name: str, options: dict[str, t.Any]) -> None:
     """The module C(name), which keeps a list of objects with these C(options)."""
-    module = AnsibleModule(argument_spec=spec_of(options, ACCESS_SPEC), supports_check_mode=True)
-    kind = KINDS[name](module.params["engine"])
-    client = Client(module.run_command, access_of(module.params))
+    module = SealedModule(argument_spec=spec_of(options, ACCESS_SPEC), supports_check_mode=True)
+    kind = KINDS[name](module.plain["engine"])
+    client = Client(module.run_command, access_of(module.plain))
     try:
-        _look_at(kind, module.params["list"])
-        client.wait(module.params["wait_seconds"])
-        changes = _keep(kind, client, module.params["list"], module.check_mode)
+        _look_at(kind, module.plain["list"])
+        client.wait(module.plain["wait_seconds"])
+        changes = _keep(kind, client, module.plain["list"], module.check_mode)
     except SearchError as exc:
         module.fail_json(msg=str(exc))
     leave(module, changes, state="present")
@@ -53,7 +66,7 @@ def planned(kind: Kind, objects: list[Tree]) -> list[Tree]:
 
 def _look_at(kind: Kind, objects: list[Tree]) -> None:
     for wanted in objects:
-        problem = kind.problem(wanted) or unconfirmed(kind.name, wanted["name"], wanted)
+        problem = unnameable(kind.name, wanted) or kind.unusable(wanted["name"]) or kind.problem(wanted) or unconfirmed(kind.name, wanted["name"], wanted)
         if problem:
             raise SearchError(problem)
 

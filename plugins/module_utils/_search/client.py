@@ -109,7 +109,7 @@ class Client:
     def _running(self) -> bool:
         if not self._access.unit:
             return True
-        return self._run(["systemctl", "is-active", self._access.unit])[1].strip() in ("active", "activating", "reloading")
+        return self._run(["systemctl", "is-active", "--", self._access.unit])[1].strip() in ("active", "activating", "reloading")
 
     def _body(self, method: str, path: str, answer: Answer) -> t.Any:
         if answer.status in (401, 403):

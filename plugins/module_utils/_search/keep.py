@@ -61,7 +61,9 @@ class Engine:
         sizes = self.ask("GET", f"/{pattern}/_stats/store?level=indices")["indices"]
 
         def index(name: str) -> Index:
-            when = float(made[name]["settings"]["index.creation_date"]) / 1000
+            # one that was removed between the two questions counts as new, so nothing is done to it
+            told = made.get(name, {}).get("settings", {}).get("index.creation_date")
+            when = float(told) / 1000 if told else time.time()
             return Index(name, when, int(sizes.get(name, {}).get("total", {}).get("store", {}).get("size_in_bytes", 0)))
 
         return {stream["name"]: [index(row["index_name"]) for row in stream["indices"]] for stream in found}
@@ -80,7 +82,7 @@ class Engine:
         """When the engine got the newest line of each host, seconds since the epoch."""
         body = {"size": 0, "aggs": {"hosts": {"terms": {"field": "host.name", "size": 10000}, "aggs": {"newest": {"max": {"field": "event.ingested"}}}}}}
         rows = self.ask("POST", f"/{pattern}/_search", body)["aggregations"]["hosts"]["buckets"]
-        return {row["key"]: row["newest"]["value"] / 1000 for row in rows if row["newest"]["value"]}
+        return {str(row["key"]): row["newest"]["value"] / 1000 for row in rows if row["newest"]["value"]}
 
     def recent(self, pattern: str) -> dict[str, tuple[float, float | None]]:
         """By host: how many lines of the last ten minutes its programs logged as errors, and by how many seconds its clock is ahead of the engine's."""
@@ -89,7 +91,7 @@ class Engine:
         hosts = {"terms": {"field": "host.name", "size": 10000}, "aggs": {"wrong": wrong, "beats": beats}}
         body = {"size": 0, "query": {"range": {"event.ingested": {"gte": "now-10m"}}}, "aggs": {"hosts": hosts}}
         rows = self.ask("POST", f"/{pattern}/_search", body)["aggregations"]["hosts"]["buckets"]
-        return {row["key"]: (float(row["wrong"]["doc_count"]), ahead(row["beats"]["last"])) for row in rows}
+        return {str(row["key"]): (float(row["wrong"]["doc_count"]), ahead(row["beats"]["last"])) for row in rows}
 
 
 def certificate_end(url: str) -> float:
@@ -107,17 +109,30 @@ def retain(engine: Engine, config: t.Mapping[str, t.Any], streams: t.Mapping[str
     """Do what is due; how many things were done."""
     policies = [Policy(**policy) for policy in config["retention"]]
     due = [action for name, indices in streams.items() for policy in [policy_of(name, policies)] if policy for action in actions(name, indices, policy, now)]
+    failed = []
     for action in due:
-        sys.stderr.write(f"{action.what} {action.name}: {action.why}\n")  # into the journal
-        engine.ask(*(("POST", f"/{action.name}/_rollover") if action.what == "rollover" else ("DELETE", f"/{action.name}")))
+        sys.stderr.write(f"{action.what} {action.name!r}: {action.why}\n")  # into the journal
+        try:
+            engine.ask(*(("POST", f"{_place(action.name)}/_rollover") if action.what == "rollover" else ("DELETE", _place(action.name))))
+        except (OSError, ValueError) as exc:  # the others are kept nevertheless
+            failed.append(f"{action.what} {action.name!r}: {exc}")
     # what ElastAlert2 notes of each look is of no use to anybody after a while
     old = {"query": {"range": {"@timestamp": {"lt": int((now - config["alert_days"] * DAY) * 1000), "format": "epoch_millis"}}}}
     engine.ask("POST", f"/{config['alerts']}*/_delete_by_query?conflicts=proceed&ignore_unavailable=true", old)
     # the engine begins its record of log-ins anew each day
     for name in engine.older(config["audit"], now - (config["audit_days"] + 1) * DAY):
-        sys.stderr.write(f"delete {name}: {config['audit_days']} days of log-ins are kept\n")
-        engine.ask("DELETE", f"/{name}")
+        sys.stderr.write(f"delete {name!r}: {config['audit_days']} days of log-ins are kept\n")
+        engine.ask("DELETE", _place(name))
+    if failed:
+        raise ValueError("; ".join(failed))
     return len(due)
+
+
+def _place(name: str) -> str:
+    """Where one index is; whoever may write makes names, and * would be all of them."""
+    if not name or name.startswith(("_", "-")) or set(name) & set("*,?/"):
+        raise ValueError(f"an index is expected to have a name of its own, but one is {name!r}")
+    return f"/{urllib.parse.quote(name, safe='')}"
 
 
 class Textfile:
@@ -131,7 +146,9 @@ class Textfile:
         if name not in self._known:
             self._known[name] = prometheus_client.Gauge(f"gpulab_elk_{name}", text, list(labels), registry=self._registry)
         metric = self._known[name]
-        (metric.labels(**labels) if labels else metric).set(value)
+        # hosts are named by whoever sends lines, so also by what is no text
+        told = {key: text.encode("utf-8", "replace").decode() for key, text in labels.items()}
+        (metric.labels(**told) if told else metric).set(value)
 
     def write(self, path: str) -> None:
         prometheus_client.write_to_textfile(path, self._registry)

@@ -12,10 +12,14 @@ both sides; everything else that is there and was not asked for counts as a diff
 
 from __future__ import annotations
 
+import re
 import typing as t
 from urllib.parse import quote
 
 Tree = t.Dict[str, t.Any]
+# Source: "Index naming restrictions", https://docs.opensearch.org/2.19/api-reference/index-apis/create-index/; users and roles may have a space
+SIGNS = '* , ? / \\ " < > | #'
+NO_NAME = re.compile(r"""[*,?/\\"<>|#]|^[_+-]""")
 
 
 class Kind:
@@ -32,6 +36,12 @@ class Kind:
     def problem(self, wanted: Tree) -> str:
         """What is wrong with what is wanted, in a sentence; empty when nothing is."""
         return ""
+
+    def unusable(self, name: str) -> str:
+        """The sentence for a name that the engine takes for a list, for a pattern or for one of its own commands: DELETE of * would be all; or nothing."""
+        if name and name not in (".", "..") and not NO_NAME.search(name):
+            return ""
+        return f"{self.name}: a name without {SIGNS} and not beginning with _ - + is expected, but it is {name!r}: choose another."
 
     def body(self, wanted: Tree) -> Tree:
         """What makes the object."""
@@ -50,7 +60,7 @@ class Template(Kind):
     name = "search_index_template"
 
     def path(self, name: str) -> str:
-        return f"/_index_template/{quote(name)}"
+        return f"/_index_template/{quote(name, safe='')}"
 
     def body(self, wanted: Tree) -> Tree:
         return dict(wanted["body"])
@@ -69,7 +79,7 @@ class Index(Kind):
     name = "search_index"
 
     def path(self, name: str) -> str:
-        return f"/{quote(name)}"
+        return f"/{quote(name, safe='')}"
 
     def body(self, wanted: Tree) -> Tree:
         return {}
@@ -85,7 +95,7 @@ class Pipeline(Kind):
     name = "search_ingest_pipeline"
 
     def path(self, name: str) -> str:
-        return f"/_ingest/pipeline/{quote(name)}"
+        return f"/_ingest/pipeline/{quote(name, safe='')}"
 
     def body(self, wanted: Tree) -> Tree:
         return dict(wanted["body"])
@@ -101,7 +111,7 @@ class SnapshotRepository(Kind):
     name = "search_snapshot_repository"
 
     def path(self, name: str) -> str:
-        return f"/_snapshot/{quote(name)}"
+        return f"/_snapshot/{quote(name, safe='')}"
 
     def body(self, wanted: Tree) -> Tree:
         return {"type": wanted["type"], "settings": wanted["settings"]}
@@ -119,7 +129,7 @@ class Role(Kind):
     name = "search_role"
 
     def path(self, name: str) -> str:
-        return f"/_plugins/_security/api/roles/{quote(name)}" if self.opensearch else f"/_security/role/{quote(name)}"
+        return f"/_plugins/_security/api/roles/{quote(name, safe='')}" if self.opensearch else f"/_security/role/{quote(name, safe='')}"
 
     def body(self, wanted: Tree) -> Tree:
         of = (
@@ -145,7 +155,7 @@ class User(Kind):
     name = "search_user"
 
     def path(self, name: str) -> str:
-        return f"/_plugins/_security/api/internalusers/{quote(name)}" if self.opensearch else f"/_security/user/{quote(name)}"
+        return f"/_plugins/_security/api/internalusers/{quote(name, safe='')}" if self.opensearch else f"/_security/user/{quote(name, safe='')}"
 
     def problem(self, wanted: Tree) -> str:
         if wanted["state"] == "absent" or wanted["password"]:

@@ -14,10 +14,12 @@ restarted meanwhile: both were seen. The request is the engines' bulk API.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
 import ssl
+import stat
 import subprocess
 import sys
 import time
@@ -28,6 +30,12 @@ import urllib.request
 TIMEOUT, LONGEST_PAUSE, LOOK, BEAT = 30, 8.0, 0.2, 20.0  # seconds
 BATCH_LINES, BATCH_BYTES = 1000, 5 << 20
 SEGMENT_BYTES = 32 << 20
+USERS = 1000  # the first number of an account or group that is a person's, and not the system's
+
+_LINKS = (
+    "Files in {0} are not shipped: it is expected to be writable for the system alone, but users can write there, and have root read any file by a link: "
+    "let a service of the system write there, or have the program log to the journal."
+)
 
 Post = t.Callable[[bytes], t.Tuple[int, bytes]]  # a bulk request to its status and answer; OSError when nobody answers
 
@@ -36,25 +44,51 @@ class Refused(Exception):
     """The engine has not taken the lines, and may later; the message says why."""
 
 
-def bulk(lines: t.Sequence[bytes], prefix: str) -> tuple[list[bytes], list[bytes], bytes]:
-    """The lines that can be sent, those that cannot, and the request that creates each once; C(line) is what is kept.
+def bulk(lines: t.Sequence[bytes], prefix: str) -> tuple[list[bytes], list[tuple[bytes, str]], bytes]:
+    """The lines that can be sent, those that cannot and why, and the request that creates each once; C(line) is what is kept.
 
     rsyslog reads the end of the journal, and of files, again after it was killed, so a line has an id of its content.
     """
     kept: list[bytes] = []
-    foreign: list[bytes] = []
+    foreign: list[tuple[bytes, str]] = []
+    known: dict[str, str] = {}
     parts: list[str] = []
     for raw in lines:
         try:
             found = json.loads(raw.decode("utf-8", "replace"))
             index, line = f"{prefix}-{found['line']['event']['dataset']}", found["line"]
             name = _name(line)
-        except (ValueError, KeyError, TypeError):
-            foreign.append(raw)
+            place = os.path.dirname(line.get("log", {}).get("file", {}).get("path", ""))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            foreign.append((raw, "it is no line of ours"))
+            continue
+        if place and place not in known:
+            known[place] = open_to_users(place)
+        if known.get(place):
+            # what stands there may be the host's secrets, so it is kept nowhere
+            foreign.append((b"", _LINKS.format(known[place])))
             continue
         kept.append(raw)
         parts += [json.dumps({"create": {"_index": index, "_id": name}}), json.dumps(line, ensure_ascii=False)]
     return kept, foreign, ("\n".join(parts) + "\n").encode("utf-8", "replace")
+
+
+def open_to_users(directory: str) -> str:
+    """The first directory on the way to C(directory) in which somebody beside root and the system's own services may make a link; empty when there is none.
+
+    rsyslog reads as root and follows links, so whoever can make one among the files that it reads could have any file read.
+    """
+    first, ways = "", (directory, os.path.realpath(directory))
+    for place in ways:
+        while place:
+            with contextlib.suppress(OSError):  # what is gone is judged by what it was in
+                found = os.stat(place)
+                # where the sticky bit is set, what others have made there stays theirs
+                anybody = found.st_mode & stat.S_IWOTH and (place in ways or not found.st_mode & stat.S_ISVTX)
+                if found.st_uid >= USERS or anybody or (found.st_mode & stat.S_IWGRP and found.st_gid >= USERS):
+                    first = place
+            place = os.path.dirname(place) if place != os.path.dirname(place) else ""
+    return first
 
 
 def _name(line: dict[str, t.Any]) -> str:
@@ -67,7 +101,7 @@ def _name(line: dict[str, t.Any]) -> str:
 def send(post: Post, lines: t.Sequence[bytes], prefix: str) -> list[tuple[bytes, str]]:
     """Give all C(lines) to the engine; those that it can never take come back, with its reason. Refused when some have to be sent again."""
     kept, foreign, body = bulk(lines, prefix)
-    wrong = [(line, "it is no line of ours") for line in foreign]
+    wrong = foreign
     if not kept:
         return wrong
     status, text = post(body)
@@ -211,7 +245,7 @@ def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as handle:
         config = json.load(handle)
     post, spool = poster(config), Spool(config["spool"], config["spool_mib"] << 20, reopen)
-    pause, told, beat = 1.0, "", 0.0
+    pause, told, beat, said = 1.0, "", 0.0, set[str]()
     while True:
         for sentence in spool.keep_house():
             say(sentence)
@@ -237,7 +271,10 @@ def main() -> None:
         beat = time.monotonic() if due else beat
         if wrong:
             with os.fdopen(os.open(config["refused"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as out:
-                out.writelines(why.encode() + b" " + line for line, why in wrong)
+                out.writelines(why.encode() + b" " + line for line, why in wrong if line)
+            for why in sorted({why for line, why in wrong if not line} - said):
+                said.add(why)
+                say(why)
         spool.done(lines)
 
 

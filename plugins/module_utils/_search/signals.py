@@ -303,7 +303,9 @@ def _condition(signal: Tree) -> str:
     """Painless: cheap looks before the pattern."""
     parts = ["ctx.signal == null", "ctx.message != null"]
     if signal.get("program"):
-        parts.append(f"{json.dumps(list(signal['program']))}.contains(ctx.process?.name)")
+        # a line of a shipper that does not tell who it speaks for yet has its name alone
+        speaker = "(ctx.event?.provider != null ? ctx.event.provider : ctx.process?.name)"
+        parts.append(f"{json.dumps(list(signal['program']))}.contains({speaker})")
     parts.append("(" + " || ".join(f"ctx.message.contains({_quoted(text)})" for text in signal["contains"]) + ")")
     return " && ".join(parts)
 

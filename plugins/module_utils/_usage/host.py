@@ -13,8 +13,11 @@ import glob
 import grp
 import os
 import pwd
+import re
 import time
 import typing as t
+
+from .sudoers import Accounts, rules
 
 
 def members(groups: t.Sequence[str]) -> tuple[list[str], list[str]]:
@@ -31,6 +34,37 @@ def members(groups: t.Sequence[str]) -> tuple[list[str], list[str]]:
     return sorted(names), missing
 
 
+# Whoever is in one of these is root when he likes: docker, lxd, incus and libvirt start what runs as root with any directory of the host, disk writes to it.
+ROOT_GROUPS = ("admin", "disk", "docker", "incus", "incus-admin", "libvirt", "lxd", "sudo", "wheel")
+
+
+def administrators(sudoers: t.Mapping[str, t.Any] | None = None) -> list[dict[str, t.Any]]:
+    """C(user) and C(by) of each account beside root that is root, or can be: C(uid 0), the groups that it is in, and its rules in C(sudoers)."""
+    found: dict[str, list[str]] = {user.pw_name: ["uid 0"] for user in pwd.getpwall() if user.pw_uid == 0 and user.pw_name != "root"}
+    for group in ROOT_GROUPS:
+        for user in members([group])[0]:
+            if user != "root":
+                found.setdefault(user, []).append(group)
+    accounts = Accounts(_user_name, _group_name, lambda group: members([group])[0])
+    for user, why in rules(sudoers or {}, os.uname().nodename, accounts, set(found), ROOT_GROUPS).items():
+        found.setdefault(user, []).extend(why)
+    return [{"user": user, "by": found[user]} for user in sorted(found)]
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except (KeyError, OverflowError):
+        return ""
+
+
+def _group_name(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except (KeyError, OverflowError):
+        return ""
+
+
 def memory_bytes(meminfo: str = "/proc/meminfo") -> int:
     with open(meminfo, encoding="ascii") as handle:
         return next(int(line.split()[1]) * 1024 for line in handle if line.startswith("MemTotal:"))
@@ -44,8 +78,10 @@ def max_map_count(setting: str = "/proc/sys/vm/max_map_count") -> int:
 
 def storage(paths: t.Sequence[str], mounts: str = "/proc/self/mounts") -> list[dict[str, t.Any]]:
     """C(source), C(used_bytes) and C(size_bytes) of each file system that C(paths) are on; a path that is not there is left out."""
-    with open(mounts, encoding="utf-8") as handle:
-        points = {line.split()[1]: line.split()[0] for line in handle}
+    # a user may mount, and names the place; the kernel writes its spaces and line breaks as octal numbers, and nothing else is changed
+    with open(mounts, "rb") as handle:
+        rows = [line.split(b" ") for line in handle.read().split(b"\n")]
+    points = {_plain(row[1]): _plain(row[0]) for row in rows if len(row) > 1}
     found = {}
     for path in paths:
         try:
@@ -58,11 +94,15 @@ def storage(paths: t.Sequence[str], mounts: str = "/proc/self/mounts") -> list[d
             point = os.path.dirname(point)
         found[device] = {
             "path": path,
-            "source": points.get(point, ""),
+            "source": points.get(point, "").encode("utf-8", "replace").decode(),
             "used_bytes": (stat.f_blocks - stat.f_bfree) * stat.f_frsize,
             "size_bytes": stat.f_blocks * stat.f_frsize,
         }
     return list(found.values())
+
+
+def _plain(field: bytes) -> str:
+    return os.fsdecode(re.sub(rb"\\([0-3][0-7]{2})", lambda found: bytes([int(found[1], 8)]), field))
 
 
 def _text(*path: str) -> str:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pathlib
+import ssl
 import sys
 import typing as t
 
@@ -24,3 +25,9 @@ def harbor() -> t.Iterator[Harbor]:
     yield kept
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def no_system_authorities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each request builds a TLS context, for http, too, and reads all authorities of the system for it. No server here has a certificate of theirs."""
+    monkeypatch.setattr(ssl.SSLContext, "set_default_verify_paths", lambda self: None)

@@ -103,8 +103,9 @@ class Harbor:
 
     # -- projects
 
-    def _project(self, key: str) -> Tree:
-        found = self.projects.get(int(key)) if key.isdigit() else next((each for each in self.projects.values() if each["name"] == key), None)
+    def _project(self, key: str, named: bool = False) -> Tree:
+        """As parseProjectNameOrID in harbor/src/server/v2.0/handler/util.go: a number is an id, unless X-Is-Resource-Name says that it is a name."""
+        found = self.projects.get(int(key)) if key.isdigit() and not named else next((each for each in self.projects.values() if each["name"] == key), None)
         if found is None:
             raise missing(f"project {key}")
         return found
@@ -161,8 +162,8 @@ class Harbor:
         wanted = _query(query)
         return _page([each for each in self.projects.values() if "name" not in wanted or each["name"] == wanted["name"]], query)
 
-    def get_project(self, key: str, **_: t.Any) -> t.Any:
-        return 200, self._project(key), {}
+    def get_project(self, key: str, *, query: dict[str, str], **_: t.Any) -> t.Any:
+        return 200, self._project(key, query.get("X-Is-Resource-Name") == "true"), {}
 
     def put_project(self, key: str, *, body: Tree, user: str, **_: t.Any) -> t.Any:
         if user != "admin":
@@ -739,7 +740,9 @@ class Harbor:
 
 
 def _query(query: dict[str, str]) -> dict[str, str]:
-    """C(name=vision,Level=project) of the parameter q."""
+    """C(name=vision,Level=project) of the parameter q. What is more than names, its grammar takes for lists, ranges and numbers: refused here."""
+    if re.search(r"[^\w=,.-]", query.get("q", "")):
+        raise bad("invalid query string value")
     return dict(part.split("=", 1) for part in query.get("q", "").split(",") if "=" in part)
 
 
@@ -760,6 +763,8 @@ def serve(harbor: Harbor, tls: ssl.SSLContext | None = None) -> http.server.Thre
         def _do(self) -> None:
             parts = urllib.parse.urlsplit(self.path)
             path, query = parts.path[len("/api/v2.0") :], dict(urllib.parse.parse_qsl(parts.query))
+            # a parameter like those, but in a header
+            query.update({name: self.headers[name] for name in ("X-Is-Resource-Name",) if name in self.headers})
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             harbor.requests.append((self.command, path))
             time.sleep(harbor.delay)

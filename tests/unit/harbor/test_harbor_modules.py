@@ -20,6 +20,7 @@ import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.gpulab.expansion.plugins.module_utils._harbor import client
 from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.model import size
+from ansible_collections.gpulab.expansion.plugins.module_utils._plan.sealed import seal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -48,7 +49,8 @@ def run(harbor: Harbor, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
         args = {"url": harbor.url, "username": "admin", "password": "Harbor12345", "_ansible_check_mode": check, **access}
         args.update({"list": list(objects)} if objects else {})
         before = len(harbor.requests)
-        with patch_module_args(args), pytest.raises(SystemExit):
+        # as the action of the same name gives them
+        with patch_module_args(seal(args)), pytest.raises(SystemExit):
             importlib.import_module(f"{MODULES}.{name}").main()
         return Ran(json.loads(capsys.readouterr().out.strip().splitlines()[-1]), [each for each in harbor.requests[before:] if each[0] in WRITES])
 
@@ -261,7 +263,7 @@ def test_a_way_to_log_in_that_is_fixed_is_told(harbor: Harbor, run: t.Callable[.
 BAD = [
     ("harbor_user", {**BOB, "password": "weak"}, "a password of 8 characters or more with A-Z, a-z and 0-9 is expected"),
     ("harbor_user", {**BOB, "email": "bob"}, "an email is expected, but 'bob' is none"),
-    ("harbor_webhook", {**HOOK, "address": "ci"}, "an address as https://ci.example/hook is expected, but it is 'ci'"),
+    ("harbor_webhook", {**HOOK, "address": "ci"}, "an address as https://ci.example/hook is expected, but it is none"),
     ("harbor_webhook", {**HOOK, "events": []}, "events are expected, but none is given"),
     ("harbor_webhook", {**HOOK, "events": ["NOPE"]}, "value of events must be one or more of"),
     ("harbor_configuration", {"name": "token_expiraton", "value": 45}, "is expected to be one of Harbor's, but is none (is token_expiration meant?)"),
@@ -291,7 +293,7 @@ BAD = [
     ("harbor_proxy_cache", {"name": "ml", "endpoint": "a"}, "is expected to be one of endpoint a, but is a project"),
     ("harbor_proxy_cache", {"name": "Hub", "endpoint": "a"}, "a name of lower-case letters"),
     ("harbor_project", {"name": "Vision"}, "a name of lower-case letters"),
-    ("harbor_project", {"name": "a" * 256}, "a name of lower-case letters"),
+    ("harbor_project", {"name": "a" * 256}, "at most 255 bytes"),
     ("harbor_project", {"name": "vision", "storage_limit": "50 GB"}, "storage_limit is expected as 500 GiB"),
     ("harbor_project", {"name": "vision", "storage_limit": "0"}, "storage_limit is expected as 500 GiB"),
     ("harbor_project", {"name": "vision", "storage_limit": "-1 GiB"}, "storage_limit is expected as 500 GiB"),
@@ -504,3 +506,50 @@ def test_a_second_run_never_changes_anything(harbor: Harbor, run: t.Callable[...
         first, again = run(module, wanted), run(module, wanted)
         assert not first.result.get("failed") and not again.result.get("failed"), (first, again)
         assert not again.result["changed"] and not again.wrote
+
+
+@pytest.mark.parametrize("name", ["2024", "1", "2", "007"])
+def test_a_project_with_a_name_of_digits_is_no_id(harbor: Harbor, run: t.Callable[..., Ran], name: str) -> None:
+    """1 and 2 are ids of other projects."""
+    others = {number: dict(project) for number, project in harbor.projects.items()}
+    wanted = {"name": name, "public": True}
+    assert run("harbor_project", wanted, check=True).result["gpulab_prediction"][0]["before"] is None
+    assert run("harbor_project", wanted).result["changed"] and not run("harbor_project", wanted).result["changed"]
+    label = {"name": "mark", "project": name}
+    assert run("harbor_label", label).result["changed"] and not run("harbor_label", label).result["changed"]
+    assert run("harbor_label", {**label, "state": "absent", "confirm": f"{name}/mark"}).result["changed"]
+    assert run("harbor_project", {"name": name, "state": "absent", "confirm": name}).result["changed"]
+    assert harbor.projects == others
+
+
+ODD = st.text(min_size=1, max_size=255) | st.sampled_from(
+    ["-x", "--rsh=x", "a b", "a'\"b", "a\nb", "%s{{ 7*7 }}", "../../users", "ml/members", "a,b=c", "[1~2]", "{a b}", "~ml", "2024", "é", "?q=", "#", "x" * 255]
+)
+NAMED: dict[str, t.Callable[[str], dict[str, t.Any]]] = {
+    "harbor_project": lambda name: {"name": name, "public": True},
+    "harbor_proxy_cache": lambda name: {"name": name, "endpoint": name},
+    "harbor_project_member": lambda name: {"project": name, "username": name},
+    "harbor_robot": lambda name: {"name": name, "access": ["repository:pull"], "days": 1},
+    "harbor_label": lambda name: {"name": name},
+    "harbor_user": lambda name: {"username": name, "email": "o@lab.example", "password": "Passw0rd2"},
+    "harbor_registry_endpoint": lambda name: {"name": name, "endpoint": "https://there"},
+    "harbor_replication_policy": lambda name: {"name": "r", "destination": name},
+    "harbor_retention": lambda name: {"project": name, "rules": [{"keep": "always"}]},
+    "harbor_webhook": lambda name: {**HOOK, "name": name},
+    "harbor_configuration": lambda name: {"name": name, "value": "1"},
+}
+
+
+@pytest.mark.parametrize("module", NAMED)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=ODD)
+def test_a_name_is_kept_as_it_is_or_refused_and_reaches_nothing_else(harbor: Harbor, run: t.Callable[..., Ran], module: str, name: str) -> None:
+    harbor.__init__()  # type: ignore[misc]
+    before = json.dumps([harbor.projects, harbor.users, harbor.settings], sort_keys=True)
+    first = run(module, NAMED[module](name))
+    if first.result.get("failed"):
+        assert not first.wrote and "is expected" in first.said and "Traceback" not in first.said and "\n" not in first.said.strip()
+        assert json.dumps([harbor.projects, harbor.users, harbor.settings], sort_keys=True) == before
+    else:
+        again = run(module, NAMED[module](name))
+        assert not again.result.get("failed") and not again.result["changed"], again

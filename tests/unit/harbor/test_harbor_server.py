@@ -26,7 +26,7 @@ def ask(harbor: Harbor, row: dict[str, t.Any]) -> tuple[int, t.Any, t.Any]:
     data = None if row["body"] is None else json.dumps(row["body"]).encode()
     request = urllib.request.Request(f"{harbor.url}/api/v2.0{row['path']}", data=data, headers=headers, method=row["method"])
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             raw = answer.read()
             return answer.status, json.loads(raw) if raw else None, answer.headers
     except urllib.error.HTTPError as exc:

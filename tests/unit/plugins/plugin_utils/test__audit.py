@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import html.parser
 import json
 import pathlib
 import re
@@ -24,6 +25,8 @@ from ansible_collections.gpulab.expansion.plugins.plugin_utils import _roadmap
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._audit import broken, document
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._page import junit, page
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds import thresholds
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 SCHEMA = pathlib.Path(__file__).resolve().parents[4] / "docs" / "audit.schema.json"
 NOW = 1_795_514_400.0
@@ -162,6 +165,76 @@ def test_what_became_of_each_module_is_told_in_both_languages_without_what_its_g
     jsonschema.validate(found, json.loads(SCHEMA.read_text(encoding="utf-8")))
     text = page(found, "zh")
     assert "checked on gpu1, gpu2<" in text and "已检查：gpu1，gpu2<" in text and "overridden by Li Wei" not in text
+
+
+def test_who_is_root_beside_root_is_named_and_a_new_one_is_told() -> None:
+    accounts = [{"user": "li <b>", "by": ["docker", "sudo"]}, {"user": "chen", "by": ["sudoers %all: some commands", "sudoers: all commands"]}]
+    before = document(lab(12), {}, "then", 1.0, None)
+    found = document([*lab(12), record("gpu1", reading={"kind": "administrator", "administrators": accounts})], {}, "now", 1.0, before)
+    jsonschema.validate(found, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    assert [(host["host"], host["administrators"], host["administrators_unknown"]) for host in found["hosts"]] == [("gpu1", accounts, "")]
+    text = page(found, "zh")
+    assert "li &lt;b&gt; (docker, sudo)" in text and "等同 root 的账号" in text
+    assert "chen (sudoers %all: some commands, sudoers: all commands)" in text and "chen（sudoers %all：部分命令，sudoers：全部命令）" in text
+    assert "gpu1: li <b> is root beside root (docker, sudo)" in str(found["compared"])
+    assert "gpu1：chen 等同 root（sudoers %all：部分命令，sudoers：全部命令）" in str(found["compared"])
+    again = document([*lab(12), record("gpu1", reading={"kind": "administrator", "administrators": accounts[:1]})], {}, "later", 1.0, found)
+    assert [line["en"] for line in again["compared"]["gone"]] == ["gpu1: chen is root beside root (sudoers %all: some commands, sudoers: all commands)"]
+
+
+def test_rules_of_sudo_that_cannot_be_read_are_told_as_not_known() -> None:
+    unknown = "cvtsudoers is expected to read the rules of sudo, but cannot: /etc/sudoers.d/<x>:1:16: syntax error."
+    reading = {"kind": "administrator", "administrators": [], "unknown": unknown}
+    found = document([*lab(12), record("gpu1", reading=reading)], {}, "now", 1.0, document(lab(12), {}, "then", 1.0, None))
+    jsonschema.validate(found, json.loads(SCHEMA.read_text(encoding="utf-8")))
+    text = page(found, "en")
+    assert "/etc/sudoers.d/&lt;x&gt;:1:16: syntax error." in text and "cvtsudoers 无法读取 sudo 规则：/etc/sudoers.d/&lt;x&gt;:1:16: syntax error。" in text
+    assert {"en": f"gpu1: {unknown}", "zh": "gpu1：cvtsudoers 无法读取 sudo 规则：/etc/sudoers.d/<x>:1:16: syntax error。"} in found["compared"]["new"]
+    assert "等同 root 的账号" not in page(document(lab(12), {}, "now", 1.0, None), "en")
+
+
+class Tags(html.parser.HTMLParser):
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, list[str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, sorted(name for name, _value in attrs)))
+
+
+def told_of(name: str) -> dict[str, t.Any]:
+    """An audit in which one name stands wherever somebody else chooses one."""
+    verdict = {"subject": name, "verdict": "failed", "measured": name}
+    change = {"kind": "file", "key": name, "before": {"mode": name}, "after": {"mode": "0600"}, "impact": [name]}
+    image = {**MISFIT, "image": name, "why": f"{name}."}
+    records = [
+        *lab(12),
+        *fleet(1, hot=(0, 1)),
+        record("gpu1", failed=True, task=name, message=name),
+        record("gpu1", role="gpu_node", verdicts=[verdict], changed=True, prediction=[change]),
+        record("localhost", images=[image]),
+        record("gpu1", reading={"kind": "administrator", "administrators": [{"user": name, "by": [f"sudoers %{name}: all commands"]}], "unknown": f"{name}."}),
+    ]
+    for each in records:
+        for gpu in (each["reading"] or {}).get("gpus", []):
+            gpu.update(name=name, processes=[{"pid": 1, "user": name, "name": name, "memory_mib": 1}])
+    return document(records, {}, "now", 1.0, None)
+
+
+@settings(max_examples=15)
+@given(
+    st.text(max_size=255)
+    | st.sampled_from(["<script>", '"><i x="', "' onclick='x", "{{ 7*7 }}", "{% for %}", "%s", "]]>", "&amp;", "a\x00\x1b\nb", "\udcff", "x" * 255])
+)
+def test_names_of_anybody_are_text_on_the_page_and_in_junit(name: str) -> None:
+    found = told_of(name)
+    text = page(found, "en").encode("utf-8", "replace").decode()  # as the callback writes it
+    assert Tags(text).seen == Tags(page(told_of("plain"), "en")).seen
+    if "7*7" in name:
+        assert "{{ 7*7 }}" in text and "49}" not in text
+    suite = ET.fromstring(junit(found).encode("utf-8", "replace"))
+    assert len(suite.findall("testcase")) == len(ET.fromstring(junit(told_of("plain"))).findall("testcase"))
 
 
 def test_200_hosts_stay_readable_and_small() -> None:

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import pathlib
+import re
 import typing as t
 
 import pytest
+import yaml
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._inputs import complaints, misspelled
 
+ROOT = pathlib.Path(__file__).resolve().parents[4]
 RETENTION = {"type": "dict", "options": {"hourly": {"type": "int", "required": True}, "daily": {"type": "int"}}}
 DUMPS = {"type": "list", "elements": "dict", "options": {"name": {"type": "str", "required": True}}}
 
@@ -23,6 +27,11 @@ DUMPS = {"type": "list", "elements": "dict", "options": {"name": {"type": "str",
         ({"type": "list", "elements": "int"}, ["a"], ["x is expected to be a list, each of it a whole number, but is ['a']"]),
         ({"type": "list", "elements": "str", "choices": ["a", "b"]}, ["c"], ["x is expected to be a list, each of it one of a, b, but is ['c']"]),
         ({"type": "int", "no_log": True}, "hunter2", ["x is expected to be a whole number, but is something else"]),
+        ({"type": "dict", "no_log": True, "options": {"u": {"type": "int"}}}, {"u": "Xq7"}, ["x.u is expected to be a whole number, but is something else"]),
+        ({"type": "int"}, "https://me:Xq7@mirror", ["x is expected to be a whole number, but is something else"]),
+        ({"type": "path"}, "/srv/lab", []),
+        ({"type": "path"}, "/srv/100%h", ["x is expected to be a path without %, which a unit of systemd takes for a sign of its own, but is '/srv/100%h'"]),
+        ({"type": "str"}, "100%", []),
         (RETENTION, {"hourly": 48}, []),
         (RETENTION, {"hourly": "often"}, ["x.hourly is expected to be a whole number, but is 'often'"]),
         (RETENTION, {"daily": 1}, ["x.hourly is expected, but is not given"]),
@@ -34,6 +43,20 @@ DUMPS = {"type": "list", "elements": "dict", "options": {"name": {"type": "str",
 )
 def test_complaints(spec: dict[str, t.Any], value: t.Any, said: list[str]) -> None:
     assert complaints("x", spec, value) == said
+
+
+def test_each_directory_that_a_unit_names_is_a_path() -> None:
+    """So that none has a sign of systemd's in it: of what is chosen, only directories may have one that systemd would read."""
+    seen = set()
+    for role in ROOT.glob("roles/*"):
+        specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
+        options = {name: spec for part in specs.values() for name, spec in part["options"].items()}
+        named = set(re.findall(rf"\b{role.name}_\w*directory\b", "".join(unit.read_text(encoding="utf-8") for unit in role.glob("templates/*.service.j2"))))
+        named |= set(re.findall(rf"\b{role.name}_\w*directory\b", (role / "vars" / "main.yml").read_text(encoding="utf-8")))
+        assert {options[name]["type"] for name in named} <= {"path"}, role.name
+        assert "role_inputs" in (role / "tasks" / "preflight.yml").read_text(encoding="utf-8")
+        seen |= named
+    assert {"gpu_node_metrics_directory", "borg_server_directory", "borg_metrics_directory"} <= seen
 
 
 def test_misspelled() -> None:

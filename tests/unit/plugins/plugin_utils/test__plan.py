@@ -11,6 +11,7 @@ from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction 
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import (
     KINDS,
     PlanError,
+    Repository,
     Resource,
     compute,
     deb822,
@@ -30,6 +31,7 @@ BARE: dict[str, t.Any] = {
     "simulation": None,
     "dpkg_interrupted": False,
     "policy_rc_d": "absent",
+    "left_modules": [],
 }
 ETC = {"type": "directory", "mode": "0755", "owner": "root", "group": "root", "read_only": False}
 
@@ -297,3 +299,35 @@ def test_only_a_first_start_is_known_to_find_nothing() -> None:
         assert (("first_start", "engine.service") in change.brings()) is first
     running = {**idle, "active": "active", "since": 1.0}
     assert not compute(resources(unit), seen(units={"engine.service": running}, paths={"/var/lib/engine/data": None}), set())
+
+
+def test_a_login_of_a_package_source_goes_into_a_file_of_root() -> None:
+    args = {"name": "x", "uri": "https://me:p%40ss@mirror/apt", "suite": "s", "components": [], "signed_by": "k"}
+    (repository,) = resources(("repository", args))
+    assert isinstance(repository, Repository)
+    (login,) = repository.beside()
+    assert login.key == "/etc/apt/auth.conf.d/gpulab-x.conf" and login.args["mode"] == "0600" and login.args["secret"]
+    assert login.content == "machine https://mirror/apt login me password p@ss\n" and "p%40ss" not in repository.content
+    assert set(query([repository])["simulate"]["sources"]) == {login.key, repository.key}
+    (spaced,) = resources(("repository", {**args, "uri": "https://me:p%0Ass@mirror/apt"}))
+    with pytest.raises(PlanError, match="without spaces and line breaks"):
+        spaced.beside()  # type: ignore[attr-defined]
+
+
+def test_a_login_is_no_argument_of_a_process_and_in_no_address_that_is_logged() -> None:
+    items = resources(
+        ("python_env", {"path": "/opt/x", "requirements": ["borgmatic==2"], "index_url": "http://me:Xq7@mirror/simple"}),
+        ("download", {"path": "/opt/y", "url": "https://me:Xq7@mirror/y", "sha256": "0", "owner": "root", "group": "root", "mode": "0644"}),
+    )
+    pip, get = compute(items, seen(python_envs={"/opt/x": None}, paths={"/opt": ETC, "/opt/x": None, "/opt/y": None}), set())
+    args = pip.steps[0].args
+    assert "Xq7" not in args["extra_args"] and "name" not in args
+    assert args["requirements_text"] == "--index-url http://me:Xq7@mirror/simple\n--trusted-host mirror\nborgmatic==2\n"
+    assert get.steps[0].args["url"] == "https://mirror/y" and get.steps[0].args["url_password"] == "Xq7"
+    assert "Xq7" not in repr([pip.as_prediction(), get.as_prediction()])
+
+
+def test_what_a_killed_run_left_is_removed() -> None:
+    (left,) = compute([], seen(left_modules=["/root/.ansible/tmp/ansible-tmp-1"]), set())
+    assert left.resource.kind == "leftover" and left.resource.key == "/root/.ansible/tmp/ansible-tmp-1" and left.after == {"present": False}
+    assert not compute([], foresee(seen(left_modules=["/root/.ansible/tmp/ansible-tmp-1"]), [left.as_prediction()]), set())

@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction import unknown
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._report import change_line, markdown, summary, terminal
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 def record(**more: t.Any) -> dict[str, t.Any]:
@@ -42,3 +45,30 @@ def test_summary_and_texts() -> None:
     for part in ("Run of today", "| borg | deployed |", "| gpu1 | age | ok | 1 min |", "- **gpu1**, x: no", "- `+ unit a.timer: start, enable`"):
         assert part in text
     assert terminal(summary([]), check=True) == "Nothing would change."
+
+
+NAMES = st.text(max_size=255) | st.sampled_from(
+    ["-x", "a|b", "a`b``c", "a\nb", "a\r\x1b[2Jb", "[x](http://y)", "<script>", "**", "%s{{ 7*7 }}", "\\", "\\|", "\udcff", "\u2028", "x" * 255]
+)
+
+
+@given(NAMES)
+def test_names_of_anybody_stay_text_and_in_their_line(name: str) -> None:
+    change = {**FILE, "key": name, "before": {"mode": name}, "after": {"mode": name + "x"}, "impact": [name]}
+    found = summary(
+        [
+            record(changed=True, host="gpu1", prediction=[change]),
+            record(failed=True, host=name, task=name, message=name),
+            record(verdicts=[{"subject": name, "verdict": "ok", "measured": name}]),
+            record(outcomes=[{"module": name, "outcome": name}]),
+        ]
+    )
+    told = terminal(found, check=True).split("\n")
+    assert len(told) == 3 and all(line.isprintable() for line in told)
+    text = markdown(found, "phase1", "today", check=False)
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows] == [3, 3, 5, 5]
+    assert len(text.splitlines()) == 25 and not re.search(r"(?<!\\)(?:\\\\)*[<*\[]", rows[1] + rows[3])
+    (line,) = [line for line in text.splitlines() if line.startswith("- `")]
+    ticks = re.match("`+", line[2:])[0]  # type: ignore[index]
+    assert line.endswith(ticks) and len(re.findall(f"(?<!`){ticks}(?!`)", line)) == 2

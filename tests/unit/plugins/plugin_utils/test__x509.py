@@ -98,7 +98,7 @@ def plan(kind: str, args: dict[str, t.Any], files: dict[str, str | None], pendin
         paths[f"/c/node.{path}"]["mtime"] = when
     contents = {path: text for path, text in files.items() if text is not None and path in wanted["contents"]}
     base: dict[str, t.Any] = {"packages": {}, "users": {}, "units": {}, "python_envs": {}, "simulation": None, "dpkg_interrupted": False}
-    found = {**base, "policy_rc_d": "absent", "now": NOW.timestamp(), "paths": paths, "contents": contents}
+    found = {**base, "policy_rc_d": "absent", "left_modules": [], "now": NOW.timestamp(), "paths": paths, "contents": contents}
     changes = compute([resource], found, set(pending))
     return changes[0] if changes else None
 

@@ -20,6 +20,7 @@ UTILS = pathlib.Path(__file__).resolve().parents[1] / "module_utils"
 # names, units, and what a driver or a server said, stay as they are
 STAY = re.compile(
     r"sm_\d+a?|compute_\d+|gpulab\.\w+|CUDA(_VERSION)?|PTX|NVIDIA|GeForce|RTX|Tesla|PCIe|HBM\d|SXM\d|amd64|arm64|[a-z0-9]+(?=[ ：]为)"
+    r"|cvtsudoers|visudo -c|sudo|JSON|root|/etc/nsswitch\.conf"
     r"|PCI|NVML|Xid|Python|nvidia-ml-py|nvidia-smi|python_env|dmesg|elk|--tags"
     r"|cuda>=|driver>=|brand=\w+|Ti|mgmt1|Prometheus|GPU|Unknown Error|Gbit/s|GB|TB|no answer|boom|Li Wei"
 )
@@ -44,6 +45,12 @@ def phrases() -> t.Iterator[str]:
     yield from HOST_STATES.values()
     yield from ("checked on a", "deployed and verified on a; not brought to its end on b", "stopped by its gate")
     yield from ("left out: --tags elk", "skipped: the group elk is empty")
+    yield from (
+        "cvtsudoers, which reads the rules of sudo, is expected beside sudo, but is not there.",
+        "cvtsudoers is expected to read the rules of sudo, but cannot: it writes no JSON, as for an alias that is not defined (visudo -c tells).",
+        "cvtsudoers is expected to read the rules of sudo, but cannot: no answer.",
+        "Rules of sudo that come from elk (/etc/nsswitch.conf) are not read.",
+    )
     gates = situations("_roadmap", "test_judge.py")
     for _what, key, known, _override, _state, _told in gates.SITUATIONS:
         yield from (j.found for j in judge(gates.ROADMAP.modules[key], known, [], gates.NOW).judgements)

@@ -44,7 +44,7 @@ def test_read() -> None:
     found = client.read(last=2)
     assert (found.id, found.encryption, [a.name for a in found.archives]) == ("06f4", "repokey-blake2", ["a", "b"])
     argv, more = calls[0]
-    assert "--bypass-lock" in argv and argv[argv.index("--last") + 1] == "2"
+    assert "--bypass-lock" in argv and "--last=2" in argv and argv[-2:] == ["--", "::"]
     assert more["environ_update"]["BORG_PASSCOMMAND"] == "cat '/etc/a pass'" and more["environ_update"]["TZ"] == "UTC"
     now = seconds("2026-11-23T21:40:00.000000")
     assert ages(found.archives, now)["newest_age"] == 600, "an age counts from the start of the archive"

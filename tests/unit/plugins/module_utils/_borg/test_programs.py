@@ -40,8 +40,8 @@ class Bucket:
         monkeypatch.setattr(offsite, "rclone", self)
         monkeypatch.setattr(offsite.Copy, "_text", lambda copy, name: config)
 
-    def __call__(self, *argv: str, stdin: str | None = None) -> str:
-        self.calls.append(list(argv))
+    def __call__(self, *argv: str, paths: list[str], stdin: str | None = None) -> str:
+        self.calls.append([*argv, *paths])
         if "--files-from-raw" in argv:
             assert argv[argv.index("--files-from-raw") + 1] == "-" and stdin is not None
             self.files.append(stdin)
@@ -121,6 +121,19 @@ def test_the_bucket_is_listed_when_something_was_compacted_and_once_a_day(reposi
     assert bucket.verbs == ["copy", "lsf"]
 
 
+def test_what_nobody_compacted_stays_in_the_bucket(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
+    bucket = Bucket(monkeypatch, there="".join(f"0/{n};10\n" for n in (1, 2, 3, 5)))
+    known = {"id": ID, "transaction": 4, "pruned_at": 4, "segments": [1, 2, 3, 6]}
+    copy = offsite.Copy(str(repository), "offsite:b/gpu1", 1.0, "", str(tmp_path / "noted"))
+    state = copy.run(known, lambda _sent: None)
+    assert "delete" not in bucket.verbs and (state["unexplained"], state["withheld"]) == ([2], 1), "a segment that was not committed is not missed"
+    again = copy.run({**state, "transaction": 4}, lambda _sent: None)
+    assert "delete" not in bucket.verbs and again["withheld"] == 1
+    (tmp_path / "noted").write_text("hold 4\nfree 5\n", encoding="ascii")
+    copy.run(known, lambda _sent: None)
+    assert bucket.verbs[-1] == "delete" and bucket.files[-1] == "0/2\n", "compaction replaced it"
+
+
 @pytest.mark.parametrize(("sent", "verbs"), [(5, ["sync", "rcat"]), (3, ["copy", "sync", "rcat"]), (-1, ["copy", "sync", "rcat"])])
 def test_under_the_lock_only_what_is_new_is_looked_at(repository: pathlib.Path, monkeypatch: pytest.MonkeyPatch, sent: int, verbs: list[str]) -> None:
     bucket = Bucket(monkeypatch)
@@ -144,7 +157,7 @@ def test_a_lock_is_broken_only_when_no_session_lives(repository: pathlib.Path, m
     with open(hold, "w", encoding="ascii") as session:
         fcntl.flock(session, fcntl.LOCK_SH)
         assert not offsite.break_stale_lock(str(repository), str(hold)) and not broken
-    assert offsite.break_stale_lock(str(repository), str(hold)) and broken == [["borg", "break-lock", str(repository)]]
+    assert offsite.break_stale_lock(str(repository), str(hold)) and broken == [["borg", "break-lock", "--", str(repository)]]
 
 
 def run_main(monkeypatch: pytest.MonkeyPatch, verb: str, root: pathlib.Path) -> int:

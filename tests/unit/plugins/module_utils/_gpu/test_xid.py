@@ -4,27 +4,35 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import Gpu, Reading
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series import series
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.tasks import tasks
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.xid import XIDS, events, meaning, of_hardware
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.xid import XIDS, events, meaning, messages, of_hardware
 
 DOCS = pathlib.Path(__file__).resolve().parents[5] / "docs" / "thresholds.md"
-LOG = """
+LOG = """\
 NVRM: Xid (PCI:0000:01:00): 31, pid=4711, name=python, Ch 00000008, intr 10000000. MMU Fault
 NVRM: Xid (PCI:0000:01:00): 45, pid=4711, name=python, Ch 00000008
 NVRM: Xid (PCI:0000:02:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.
 NVRM: Xid (PCI:0000:03:00): 63, pid='<unknown>', name=<unknown>, Row Remapper: New row marked for remapping
 NVRM: Xid (PCI:0000:02:00): 999, something new
-"""
+""".splitlines()
 
 
 def test_a_users_bug_is_not_a_broken_gpu() -> None:
     assert events(LOG) == [("01:00", 31), ("01:00", 45), ("02:00", 79), ("03:00", 63), ("02:00", 999)]
     assert of_hardware(events(LOG)) == {"02:00": [79, 999]}
     assert meaning(999).kind == "engine"
+
+
+def test_what_the_kernel_repeats_of_a_user_is_no_xid() -> None:
+    fault = "NVRM: Xid (PCI:0000:65:00): 79, pid=1"
+    said = [f"process 'home/mallory/{fault}' started with executable stack", f"tmpfs: Unknown parameter 'x\n{fault}'", f"a\n{fault}[42]: segfault", fault]
+    told = "\n".join([*(json.dumps({"MESSAGE": each}) for each in said), json.dumps({"MESSAGE": list(f"\xff\n{fault}".encode("latin-1"))}), "{}"])
+    assert len(messages(told)) == 6 and events(messages(told)) == [("65:00", 79)]
 
 
 def test_the_table_in_the_docs_is_this_table() -> None:
@@ -50,11 +58,15 @@ def test_what_a_gpu_has_not_is_left_out_and_what_it_did_not_tell_has_a_reason() 
     assert of(series([(1.0, Reading("ok", "", gpus=[card]))], None), "gpu_xid_hardware") == [("gpu0", [], "the kernel log cannot be read")]
 
 
-def process(proc: pathlib.Path, pid: int, cgroup: str, session: int, name: str = "python") -> None:
+HOST_ROOT = "27 1 254:1 / / rw,relatime - ext4 /dev/vda1 rw\n22 27 0:21 / /proc rw - proc proc rw\n"
+
+
+def process(proc: pathlib.Path, pid: int, cgroup: str, session: int, name: str = "python", mounts: str = HOST_ROOT) -> None:
     home = proc / str(pid)
     home.mkdir()
     (home / "cgroup").write_text(f"0::{cgroup}\n", encoding="ascii")
     (home / "stat").write_text(f"{pid} ({name}) S 1 1 {session} 0\n", encoding="ascii")
+    (home / "mountinfo").write_text(mounts, encoding="ascii")
 
 
 def test_a_task_is_a_container_or_a_session(tmp_path: pathlib.Path) -> None:
@@ -64,11 +76,15 @@ def test_a_task_is_a_container_or_a_session(tmp_path: pathlib.Path) -> None:
     process(tmp_path, 3, f"/kubepods.slice/kubepods-pod1.slice/cri-containerd-{second}.scope", 12)
     for rank in range(4, 12):
         process(tmp_path, rank, "/user.slice/user-1000.slice/session-3.scope", 500, "pt main (rank)")
-    process(tmp_path, 20, "/user.slice/user-1001.slice/session-4.scope", 600)
-    (tmp_path / "20" / "root" / ".singularity.d").mkdir(parents=True)
-    assert tasks([1, 2, 3, *range(4, 12), 20, 99], str(tmp_path)) == [
+    session = "/user.slice/user-1001.slice/session-4.scope"
+    process(tmp_path, 20, session, 600, mounts="500 400 0:60 / / ro,nosuid - overlay overlay ro\n501 500 0:21 / /proc rw - proc proc rw\n")
+    process(tmp_path, 21, session, 700, mounts="510 400 254:1 / / rw - ext4 /dev/vda1 rw\n511 510 0:70 / /tmp rw - tmpfs tmpfs rw\n")
+    process(tmp_path, 22, session, 800, mounts=HOST_ROOT.replace("/ / rw", "/home/user/image / rw"))
+    assert tasks([1, 2, 3, *range(4, 12), 20, 21, 22, 99], str(tmp_path)) == [
         {"name": "container aaaaaaaaaaaa", "containerised": True},
         {"name": "container bbbbbbbbbbbb", "containerised": True},
         {"name": "session 500", "containerised": False},
         {"name": "session 600", "containerised": True},
+        {"name": "session 700", "containerised": False},
+        {"name": "session 800", "containerised": True},
     ]

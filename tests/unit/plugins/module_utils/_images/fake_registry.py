@@ -35,6 +35,10 @@ class Fake:
         if self.gone:
             raise RegistryError("gone.")
 
+    def answers(self) -> bool:
+        self._here()
+        return True
+
     def repositories(self) -> list[str]:
         return list(self.tags_of)
 

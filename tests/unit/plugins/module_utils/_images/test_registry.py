@@ -11,9 +11,24 @@ import http.server
 import json
 import threading
 import typing as t
+import urllib.parse
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._images.registry import Access, Manifest, Registry, RegistryError, chosen, digest_of, split
+from ansible_collections.gpulab.expansion.plugins.module_utils._images import registry
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.registry import (
+    IMAGES,
+    INDEXES,
+    Access,
+    Manifest,
+    Registry,
+    RegistryError,
+    chosen,
+    digest_of,
+    path_of,
+    split,
+)
+from hypothesis import given
+from hypothesis import strategies as st
 
 Answer = t.Tuple[int, t.Dict[str, str], bytes]
 
@@ -60,7 +75,7 @@ def server() -> t.Iterator[Server]:
 
 
 def ask(server: Server) -> Registry:
-    return Registry(Access(server.url, "puller", "secret"), timeout=0.5)
+    return Registry(Access(server.url, "puller", "secret"))
 
 
 def test_names_are_split_or_refused() -> None:
@@ -177,3 +192,38 @@ def test_layers_of_a_manifest() -> None:
         "layers": [{"digest": "sha256:a", "size": 5}, {"digest": "sha256:a", "size": 5}, {"digest": "sha256:w", "size": 9, "urls": ["https://elsewhere"]}],
     }
     assert Manifest(json.dumps(body).encode(), "x").blobs() == [("sha256:a", 5), ("sha256:c", 1)]
+
+
+NAMES = st.text(max_size=255) | st.sampled_from(
+    ["-x", "a/../b", "a/./b", "a?b", "a#b", "a%2e%2e/b", "a b", "a\nb", "lab/x", "x" * 255, "\udcff", "a:b", "{{ x }}", "%n"]
+)
+
+
+@given(NAMES, NAMES)
+def test_no_name_leaves_its_place_in_an_address(repository: str, reference: str) -> None:
+    try:
+        path = path_of(repository, "manifests", reference)
+    except RegistryError as exc:
+        assert "\n" not in str(exc) and "is expected of the registry" in str(exc)
+    else:
+        url = urllib.parse.urlsplit(urllib.parse.urljoin("http://registry", path))
+        assert (url.netloc, url.path, url.query, url.fragment) == ("registry", f"/v2/{repository}/manifests/{reference}", "", "")
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"[]", b"{", b'"x"', b'{"layers": [1]}', b'{"layers": [{"digest": "sha256:1"}]}', b'{"layers": 5}', b'{"config": null}', b"\xff"]
+)
+def test_a_manifest_that_is_none_is_a_sentence(raw: bytes) -> None:
+    with pytest.raises(RegistryError, match="is expected to list what it is made of"):
+        Manifest(raw, IMAGES[0]).blobs()
+    with pytest.raises(RegistryError, match="is expected to list what it is made of"):
+        Manifest(b'{"manifests": [{}]}', INDEXES[0]).children()
+
+
+def test_a_list_that_never_ends_or_leads_elsewhere_is_followed_here_alone(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "PAGES", 5)
+    page = json.dumps({"repositories": ["lab/a"]}).encode()
+    server.say["GET", "/v2/_catalog"] = (200, {"Link": '<http://127.0.0.1:1/v2/_catalog?last=a>; rel="next"'}, page)
+    with pytest.raises(RegistryError, match="is expected to end its list of names, but goes on after 5 pages"):
+        ask(server).repositories()
+    assert [path for _method, path, _who in server.asked] == ["/v2/_catalog?n=1000", *["/v2/_catalog?last=a"] * 4]

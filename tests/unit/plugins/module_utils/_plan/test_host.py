@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 import pytest
@@ -38,7 +39,7 @@ def test_apt_writes_nothing_outside_a_folder_that_goes_away(tmp_path: pathlib.Pa
 
     reader = host.HostReader(run, str(tmp_path))
     assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": None}, False)
-    assert ran == [("update", [True] * 5), ("python3-packaging", [True] * 5)]
+    assert ran == [("update", [True] * 6), ("python3-packaging", [True] * 6)]
     assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": "23.0-1"}, True), "what an earlier run left half way is looked at, too"
     assert not list(tmp_path.iterdir())
 
@@ -87,3 +88,25 @@ def test_python_env(tmp_path: pathlib.Path) -> None:
     (tmp_path / "bin" / "python").touch()
     (tmp_path / "lib/python3.11/site-packages/nvidia_ml_py-13.615.71.dist-info").mkdir(parents=True)
     assert host.read_python_env(str(tmp_path)) == {"nvidia-ml-py": "13.615.71"}
+
+
+def test_modules_of_runs_that_were_killed_are_seen(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    now = 100_000.0
+    for name, age in (("tmp-left", 700), ("tmp-running", 700), ("tmp-young", 10), ("moduletmp-young", 700), ("moduletmp-left", 90_000)):
+        folder = tmp_path / f"ansible-{name}"
+        folder.mkdir()
+        os.utime(folder, (now - age, now - age))
+    monkeypatch.setattr(host, "_command_lines", lambda: "python3 /tmp/x/ansible-tmp-running/AnsiballZ_file_set.py")
+    assert host.left_modules(str(tmp_path), now) == [str(tmp_path / f"ansible-{name}") for name in ("moduletmp-left", "tmp-left")]
+    assert host.left_modules("", now) == []
+
+
+def test_a_python_env_in_a_place_of_any_name_with_folders_of_any_name(tmp_path: pathlib.Path) -> None:
+    place = tmp_path / "[a-b]*"
+    packages = place / "lib" / "python3.11" / "site-packages"
+    for name in ("noversion", "-", "ok-1.0", "a-b\nc-2"):
+        (packages / f"{name}.dist-info").mkdir(parents=True)
+    (place / "bin").mkdir()
+    (place / "bin" / "python").touch()
+    assert host.read_python_env(str(place)) == {"ok": "1.0", "a-b\nc": "2", "": ""}

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import re
 import typing as t
+from urllib.parse import unquote, urljoin
 
 import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction import unknown
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.apply import planned, predicted
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.client import SearchError
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.model import KINDS, differing, flat
@@ -102,3 +104,50 @@ def test_flat_settings_are_the_same_once_flat(settings: dict[str, t.Any]) -> Non
     once = flat(settings)
     assert flat(once) == once
     assert all(isinstance(value, str) for value in once.values())
+
+
+ODD = st.text(min_size=1, max_size=300) | st.sampled_from(
+    [
+        "*",
+        "_all",
+        "a,b",
+        "-x",
+        "../_cluster/settings",
+        "a/b",
+        "a?q",
+        "%2e%2e",
+        "a b",
+        "a'b",
+        "a\nb",
+        "{{ 7*7 }}",
+        "<a-{now/d}>",
+        ".",
+        "..",
+        "é",
+        "x" * 256,
+        "\udcff",
+    ]
+)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("kind", list(KINDS))
+@given(name=ODD)
+def test_a_name_is_one_object_or_refused(engine: str, kind: str, name: str) -> None:
+    one = KINDS[kind](engine)
+    try:
+        planned(one, [{**WANTED[kind], "name": name, "state": "present", "confirm": ""}])
+    except SearchError as exc:
+        assert "\n" not in str(exc) and "is expected" in str(exc)
+    else:
+        path = one.path(name)
+        last = path.rpartition("/")[2]
+        assert unquote(last) == name and path[: -len(last)] == one.path("x")[:-1]
+        assert not set(name) & set('*,?/\\"<>|#') and name[0] not in "_-+" and urljoin("https://engine", path) == f"https://engine{path}"
+
+
+def test_a_repository_of_snapshots_tells_no_secret_of_its_settings() -> None:
+    kind = KINDS["search_snapshot_repository"]("opensearch")
+    wanted = {"name": "s3", "state": "present", "type": "s3", "settings": {"bucket": "b", "secret_key": "Xq7", "client": {"session_token": "Xq7"}}}
+    change = predicted(kind, wanted, {"type": "s3", "settings": {"bucket": "b", "secret_key": "old"}})
+    assert change and "Xq7" not in repr(change) and "old" not in repr(change) and unknown("secret") in list(change["after"]["settings"].values())

@@ -5,11 +5,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._search.ship import Refused, Spool, alive, send
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.ship import Refused, Spool, alive, open_to_users, send
 
 
 def line(number: int, dataset: str = "system") -> bytes:
@@ -84,6 +85,34 @@ def test_a_quiet_host_is_heard() -> None:
     assert send(post, [alive("gpu1")], "logs-lab") == []
     head, told = (json.loads(row) for row in post.asked[0].splitlines())
     assert head["create"]["_index"] == "logs-lab-alive" and head["create"]["_id"] and told["host"] == {"name": "gpu1"}
+
+
+def test_a_file_that_a_user_can_make_a_link_of_is_not_sent(tmp_path: pathlib.Path) -> None:
+    """rsyslog reads as root, and follows links."""
+    theirs = tmp_path / "app" / "deep"
+    theirs.mkdir(parents=True)
+    (tmp_path / "app").chmod(0o777)
+    when = "2026-11-26T00:00:00Z"
+    secret = {"@timestamp": when, "message": "root:$y$j9T$:20783", "event": {"dataset": "app"}, "log": {"file": {"path": str(theirs / "s.log")}}}
+    post = answering(201)
+    ((kept, why),) = send(post, [line(1), json.dumps({"line": secret}).encode()], "logs-lab")
+    assert kept == b"" and why.startswith(f"Files in {tmp_path / 'app'} are not shipped: it is expected to be writable for the system alone, but users")
+    assert b"20783" not in post.asked[0] and b"m1" in post.asked[0]
+    (tmp_path / "app").chmod(0o755)
+    assert open_to_users(str(theirs)) == open_to_users("/var/log") == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to another user")
+@pytest.mark.parametrize(
+    ("owner", "group", "mode", "open_"), [(1000, 0, 0o755, True), (998, 998, 0o755, False), (0, 1000, 0o775, True), (0, 998, 0o775, False)]
+)
+def test_a_directory_of_a_service_is_the_systems(tmp_path: pathlib.Path, owner: int, group: int, mode: int, open_: bool) -> None:
+    place = tmp_path / "app"
+    place.mkdir()
+    os.chown(place, owner, group)
+    place.chmod(mode)
+    (tmp_path / "by link").symlink_to(place)
+    assert bool(open_to_users(str(place))) == bool(open_to_users(str(tmp_path / "by link"))) == open_
 
 
 # -- the spool
