@@ -28,6 +28,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     (ROOT / "reports" / f"failed-{config.invocation_params.dir.name}.txt").write_text(text, encoding="utf-8")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Planted secrets stay on the hosts, so they come last."""
+    items.sort(key=lambda item: item.path.name == "test_secrets.py")
+
+
 @pytest.fixture(scope="session")
 def scenario(request: pytest.FixtureRequest) -> pathlib.Path:
     """molecule/<role>, from the path of the tests that run."""

@@ -15,6 +15,7 @@ import collections
 import concurrent.futures
 import dataclasses
 import fnmatch
+import hashlib
 import json
 import os
 import pathlib
@@ -27,65 +28,18 @@ import typing as t
 import jsonschema
 import pytest
 import yaml
+from shown import Difference, Noise, Shown, World, empty_promises, silent
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+READER = pathlib.Path(__file__).with_name("host_reader.py")
 SCHEMA = json.loads((ROOT / "docs" / "prediction.schema.json").read_text(encoding="utf-8"))
+FRESH_SECONDS = 10  # a look is good for that long, where nothing was done meanwhile
+AT_HOME = (ROOT, pathlib.Path.home() / ".ssh")  # what a dry run must leave alone on the control node
 NAMES = ROOT / "inventories" / "box" / "names.yml"  # its folder has the box's group_vars, too
 UNKNOWN = "__unknown__"
+CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]  # as molecule/box/box.py has it
 
 soak = pytest.mark.skipif(not os.environ.get("SOAK"), reason="one of each class is tried in every test, all of them in the soak")
-
-# What moves on an idle host by itself, or because somebody logged in.
-ALWAYS_MOVING = (
-    "/tmp",
-    "/tmp/.ansible",
-    "/tmp/.ansible/*",  # where Ansible puts its modules; docker's own tmpfs
-    "/run/systemd/*",
-    "/run/credentials",  # of units that systemd starts by itself
-    "/run/log/*",
-    "/run/dbus",
-    "/run/mount",
-    "/run/mount/*",
-    "/run/lock",
-    "/run",
-    "/var/log/journal*",
-    "/var/log/wtmp",
-    "/var/log/lastlog",
-    "/var/log/btmp",
-    "/var/lib/systemd/timers*",
-    "/var/lib/systemd/random-seed",
-)
-ALWAYS_MOVING_UNITS = (
-    "systemd-tmpfiles-clean.*",
-    "apt-daily*",
-    "dpkg-db-backup*",
-    "e2scrub*",
-    "fstrim*",
-    "user*",
-    "session*",
-    "systemd-*",
-    "run-docker*",
-    "run-*.scope",
-    "system-*.slice",  # made when the first instance of a template starts, as timers do it
-    "network-online.target",  # reached when the first service that wants it starts
-)
-
-_MANIFEST = r"""
-import json, os, stat, sys
-out = {}
-for top, folders, files in os.walk('/'):
-    if top == '/':
-        folders[:] = [f for f in folders if f not in ('proc', 'sys', 'dev', 'mirror', 'weed')]
-    for name in folders + files + (['.'] if top == '/' else []):
-        path = os.path.normpath(os.path.join(top, name))
-        try:
-            i = os.lstat(path)
-        except OSError:
-            continue
-        size = 0 if stat.S_ISDIR(i.st_mode) else i.st_size
-        out[path] = [i.st_mode, i.st_uid, i.st_gid, size, i.st_mtime_ns, i.st_ctime_ns]
-json.dump(out, sys.stdout)
-"""
 
 _REALITY = r"""
 import grp, hashlib, json, os, pwd, stat, subprocess, sys
@@ -107,7 +61,7 @@ def packages(names):
     return {'packages': {n: version(n) for n in names}}
 def user(n):
     u = subprocess.run(['getent', 'passwd', n], capture_output=True, text=True).stdout.strip().split(':')
-    return {'home': u[5], 'shell': u[6], 'uid': int(u[2]), 'group': grp.getgrgid(int(u[3])).gr_name}
+    return {'comment': u[4], 'home': u[5], 'shell': u[6], 'uid': int(u[2]), 'group': grp.getgrgid(int(u[3])).gr_name}
 def marker(role):
     return json.load(open('/etc/ansible/facts.d/gpulab_' + role + '.fact'))
 def ssh_key(p):
@@ -118,7 +72,7 @@ def declared(command, key):
     r = subprocess.run(['sh', '-c', command, 'sh', key], capture_output=True, text=True)
     return json.loads(r.stdout) if r.returncode == 0 else {'unread': r.stderr}
 def env(p, names):
-    argv = [p + '/bin/python', '-m', 'pip', 'list', '--format', 'json', '--disable-pip-version-check']
+    argv = [p + '/bin/python', '-B', '-m', 'pip', 'list', '--format', 'json', '--disable-pip-version-check']
     r = json.loads(subprocess.run(argv, capture_output=True, text=True).stdout)
     return {'distributions': {d['name'].lower().replace('_', '-'): d['version'] for d in r}}
 out = []
@@ -184,7 +138,8 @@ class Subject:
     awake: dict[str, str] = dataclasses.field(default_factory=dict)  # host -> what to wait for when its power is back: its services start by themselves
     unreachable: dict[str, str] = dataclasses.field(default_factory=dict)
     moving: dict[str, str] = dataclasses.field(default_factory=dict)  # path pattern -> why
-    moving_units: list[str] = dataclasses.field(default_factory=list)
+    moving_units: dict[str, str] = dataclasses.field(default_factory=dict)  # unit pattern -> why
+    brings: dict[str, str] = dataclasses.field(default_factory=dict)  # path or key pattern -> which script of a package makes it
     unknown: list[str] = dataclasses.field(default_factory=list)  # kind/key/leaf:reason, as patterns
     secrets: list[str] = dataclasses.field(default_factory=list)  # must never be seen in an output, a record or a journal
     readers: dict[str, str] = dataclasses.field(default_factory=dict)  # kind -> shell command on the host that prints a tree for the key $1
@@ -211,20 +166,29 @@ def kill_all(process: subprocess.Popen[bytes], mark: str) -> None:
 class Lab:
     """Test hosts of a prefix of their own, and what is done to them."""
 
-    def __init__(self, prefix: str, inventory: pathlib.Path = ROOT / "inventories" / "box" / "hosts.yml") -> None:
-        self.prefix = prefix
+    def __init__(self, name: str, inventory: pathlib.Path = ROOT / "inventories" / "box" / "hosts.yml") -> None:
+        self.name = name
+        self.prefix = f"{name}-{CHECKOUT}"
         self.inventory = inventory
-        self.env = {**os.environ, "BOX_PREFIX": prefix, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        self.env = {**os.environ, "BOX_PREFIX": name, "BOX_CHECKOUT": CHECKOUT, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"}
+        self.watched = AT_HOME
+        self.acts = 0  # what was done to the hosts, so that a look is taken anew after it
+        self.looks: list[float] = []  # seconds of each look at a host
+        self._details: dict[str, dict[tuple[str, int], dict[str, t.Any]]] = {}  # of the files of each host, by path and time of change
+        self._newest: dict[str, int] = {}
         self.env.pop("ANSIBLE_FORCE_COLOR", None)  # molecule sets it, and it breaks JSON on the terminal
 
     def box(self, *argv: str) -> None:
+        self.acts += 1
         subprocess.run([_python(), str(ROOT / "molecule" / "box" / "box.py"), *argv], env=self.env, check=True)
 
     def sh(self, host: str, command: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        self.acts += 1
         argv = ["docker", "exec", "-i", f"{self.prefix}-{host}", "sh", "-c", command]
         return subprocess.run(argv, input=stdin, capture_output=True, text=True, check=check)
 
     def play(self, playbook: pathlib.Path, check: bool = False, variables: dict[str, t.Any] | None = None, kill: dict[str, t.Any] | None = None) -> Run:
+        self.acts += 1
         with tempfile.TemporaryDirectory() as tmp:
             record = pathlib.Path(tmp) / "record"
             env = {**self.env, "GPULAB_RECORD": str(record), "GPULAB_REPORTS": tmp}
@@ -261,24 +225,41 @@ class Lab:
             time.sleep(0.05)
         raise AssertionError(f"the condition to kill at never held on {kill['host']}: {kill['when']}")
 
-    def manifest(self, hosts: t.Iterable[str]) -> dict[str, dict[str, t.Any]]:
+    def manifest(self, hosts: t.Iterable[str]) -> dict[str, Shown]:
+        """What each host shows, and the control node: key -> attributes."""
         with concurrent.futures.ThreadPoolExecutor() as pool:
             out = dict(pool.map(lambda host: (host, self._manifest(host)), hosts))
-        return {**out, "control node": control_node()}
+        return {**out, "control node": control_node(self.watched)}
 
-    def _manifest(self, host: str) -> dict[str, t.Any]:
-        out: dict[str, t.Any] = json.loads(self.sh(host, "python3 -B -", stdin=_MANIFEST).stdout)
-        listing = self.sh(host, "systemctl show '*' -p Id,InvocationID | paste -sd, | sed 's/,,/\\n/g'").stdout
-        for line in listing.splitlines():
-            fields = dict(f.split("=", 1) for f in line.split(",") if "=" in f)
-            out["unit:" + fields.get("Id", "")] = fields.get("InvocationID", "")
+    def _manifest(self, host: str) -> Shown:
+        began = time.monotonic()
+        read, newest = self._details.setdefault(host, {}), self._newest.get(host, 0)
+        argv = ["docker", "exec", "-i", "-e", f"SINCE={newest}", f"{self.prefix}-{host}", "python3", "-B", "-"]
+        done = subprocess.run(argv, input=READER.read_text(encoding="utf-8"), capture_output=True, text=True, check=True)
+        out: Shown = json.loads(done.stdout)
+        for path, thing in out.items():
+            if not path.startswith("/"):
+                continue
+            if "details" in thing:
+                read[path, thing["ctime"]] = thing["details"]
+            elif (path, thing["ctime"]) in read:
+                thing["details"] = read[path, thing["ctime"]]
+            newest = max(newest, thing["ctime"])
+        self._newest[host] = newest
+        self.looks.append(time.monotonic() - began)
         return out
 
+    def files_of(self, host: str, packages: t.Iterable[str]) -> set[str]:
+        """What dpkg lists, at the places where it is: /lib is a link to /usr/lib."""
+        names = " ".join(f"/var/lib/dpkg/info/{name}.list /var/lib/dpkg/info/{name}:*.list" for name in packages)
+        listed = self.sh(host, f"cat {names} 2>/dev/null", check=False).stdout.splitlines()
+        return {"/usr" + path if path.split("/")[1] in ("bin", "lib", "lib32", "lib64", "sbin") else path for path in listed}
+
     def reality(self, host: str, changes: list[tuple[str, str, dict[str, t.Any]]], readers: dict[str, str]) -> list[t.Any]:
-        script = self.sh(host, "cat > /tmp/.reality.py", stdin=_REALITY)
-        assert script.returncode == 0
-        found = json.loads(self.sh(host, "python3 -B /tmp/.reality.py", stdin=json.dumps({"changes": changes, "readers": readers})).stdout)
-        self.sh(host, "rm /tmp/.reality.py")
+        acts = self.acts
+        asked = json.dumps({"changes": changes, "readers": readers})
+        found = json.loads(self.sh(host, "python3 -B -", stdin=_REALITY.replace("json.load(sys.stdin)", f"json.loads({asked!r})")).stdout)
+        self.acts = acts  # it only reads
         return t.cast("list[t.Any]", found)
 
 
@@ -291,19 +272,18 @@ def _tool(name: str) -> str:
     return str(beside) if beside.exists() else name
 
 
-def control_node() -> dict[str, t.Any]:
-    """The checkout and what Ansible keeps in the home directory, without caches of the tools that run this."""
-    out: dict[str, t.Any] = {}
-    home = pathlib.Path.home()
+def control_node(places: t.Iterable[pathlib.Path]) -> Shown:
+    """What lies in these places, without caches of the tools that run this."""
+    out: Shown = {}
     # caches, and what other tests of the same checkout write meanwhile
     skip = {".git", ".venv", ".nox", "reports", ".cache", ".pytest_cache", "__pycache__", ".mypy_cache", ".ruff_cache", ".ansible", ".hypothesis", "accepted"}
-    for top in (ROOT, home / ".ssh"):
+    for top in places:
         for folder, folders, files in os.walk(top):
             folders[:] = [f for f in folders if f not in skip]
             for name in files:
                 path = os.path.join(folder, name)
                 info = os.lstat(path)
-                out[path] = [info.st_mode, info.st_size, info.st_mtime_ns]
+                out[path] = {"mode": info.st_mode, "uid": 0, "gid": 0, "links": 1, "size": info.st_size, "mtime": info.st_mtime_ns, "ctime": info.st_mtime_ns}
     return out
 
 
@@ -319,6 +299,8 @@ class Contract:
         self.compared = 0
         self.lines: list[str] = []
         self.variables = dict(subject.variables)
+        self.noise = Noise(subject.moving, subject.moving_units, subject.brings)
+        self._last: tuple[int, float, dict[str, Shown]] | None = None
 
     # -- steps
 
@@ -328,10 +310,18 @@ class Contract:
         for host, commands in self.subject.already.items():
             self.lab.sh(host, commands)
 
+    def look(self) -> dict[str, Shown]:
+        """What the hosts show; the last look, when nothing was done to them since and it is fresh."""
+        hosts = [*self.subject.hosts, *(h for h in self.subject.others if h != "oss")]
+        if self._last is None or self._last[0] != self.lab.acts or time.monotonic() - self._last[1] > FRESH_SECONDS:
+            shown = self.lab.manifest(hosts)
+            self._last = (self.lab.acts, time.monotonic(), shown)
+        return self._last[2]
+
     def dry_run(self, state: str, expect_failure: bool = False) -> Run:
-        before = self.lab.manifest(self.subject.hosts)
+        before = self.look()
         run = self.lab.play(self.subject.playbook, check=True, variables=self.variables)
-        after = self.lab.manifest(self.subject.hosts)
+        after = self.look()
         for host, path, what in self.written(before, after):
             self._disagree(state, "L0", f"{host}: the dry run {what} {path}")
         if run.rc and not expect_failure:
@@ -339,12 +329,31 @@ class Contract:
         self._secrets_stay_secret(state, run)
         return run
 
-    def apply(self, state: str, kill: dict[str, str] | None = None) -> Run:
+    def apply(self, state: str, dry: Run | None = None, kill: dict[str, str] | None = None) -> Run:
+        """With the dry run before it, what the hosts show afterwards is compared with what that one predicted."""
+        before = self.look() if dry else {}
         run = self.lab.play(self.subject.playbook, variables=self.variables, kill=kill and {**kill, "all": self.subject.hosts, "awake": self.subject.awake})
         if run.rc and not kill:
             self._disagree(state, "L1", f"the run failed: {_why(run)}")
+        elif dry:
+            self.compare(state, before, self.look(), dry)
         self._secrets_stay_secret(state, run)
         return run
+
+    def compare(self, state: str, before: dict[str, Shown], after: dict[str, Shown], dry: Run) -> None:
+        """Each difference was predicted, and each prediction is a difference."""
+        for host, shown in before.items():
+            predictions = [p for r in dry.records if r["host"] == host and r["changed"] for p in r["prediction"] or []]
+            world = World(shown, after[host], self.noise)
+            came = world.came()
+            if came:
+                acts = self.lab.acts
+                world.packaged = self.lab.files_of(host, came)
+                self.lab.acts = acts  # it only reads
+            for difference in silent(world, predictions):
+                self._disagree(state, "L1" if difference.what != "changed" else "L2", f"{host}: the run {_did(difference)}, but that was not predicted")
+            for sentence in empty_promises(world, predictions):
+                self._disagree(state, "L2", f"{host}: {sentence}")
 
     def agree(self, state: str, dry: Run, real: Run) -> None:
         """L1 and L2."""
@@ -370,7 +379,8 @@ class Contract:
 
     def settled(self, state: str) -> None:
         """L3."""
-        for run, what in ((self.dry_run(state), "the next dry run predicts"), (self.apply(state), "the next run changes")):
+        dry = self.dry_run(state)
+        for run, what in ((dry, "the next dry run predicts"), (self.apply(state, dry), "the next run changes")):
             for key in run.changed():
                 self._disagree(state, "L3", f"{what} task {key}: {sorted(run.changes())}")
 
@@ -378,7 +388,7 @@ class Contract:
 
     def bare(self) -> None:
         dry = self.dry_run("bare")
-        real = self.apply("bare")
+        real = self.apply("bare", dry)
         self.agree("bare", dry, real)
         self._say("bare", dry, real)
         self.settled("converged")
@@ -391,7 +401,7 @@ class Contract:
         dry = self.dry_run("drifted")
         if set(dry.changes()) != expected:
             self._disagree("drifted", "L1", f"expected to be named {sorted(expected)}, but named are {sorted(dry.changes())}")
-        real = self.apply("drifted")
+        real = self.apply("drifted", dry)
         self.agree("drifted", dry, real)
         self._say("drifted", dry, real)
 
@@ -400,7 +410,7 @@ class Contract:
         dry = self.dry_run("changed")
         if not dry.changed():
             self._disagree("changed", "L1", "a changed input is expected to be predicted, but nothing is")
-        real = self.apply("changed")
+        real = self.apply("changed", dry)
         self.agree("changed", dry, real)
         self._say("changed", dry, real)
         if os.environ.get("SOAK"):  # what is bare, and what was interrupted, settles in every test
@@ -423,7 +433,7 @@ class Contract:
             self.fresh()
             self.apply(state, kill=kill)
             dry = self.dry_run(state)
-            real = self.apply(state)
+            real = self.apply(state, dry)
             self.agree(state, dry, real)
             self._say(state, dry, real)
             self.settled(state)
@@ -435,7 +445,12 @@ class Contract:
         unused = sorted(set(self.subject.unknown) - self.unknown_used)
         for pattern in unused:
             self._disagree("all", "L2", f"the allowed unknown {pattern} was never needed: remove it")
+        for pattern in self.noise.unused(own=True):
+            self._disagree("all", "L0", f"{pattern} is said to move by itself or to be brought, but never was: remove it")
+        looks = self.lab.looks or [0.0]
         lines = [f"Contract of {self.subject.name}", *self.lines]
+        lines.append(f"{len(looks)} looks at a host, {sum(looks) / len(looks):.2f} s each")
+        lines.append(f"  of the common list nothing needed: {', '.join(self.noise.unused(own=False))}")
         lines.append(f"leaves compared {self.compared}, unknown {self.unknown_leaves}, disagreements {len(self.disagreements)}")
         lines += [f"  {path} moves by itself: {why}" for path, why in self.subject.moving.items()]
         return "\n".join(lines + [f"  DISAGREEMENT {d}" for d in self.disagreements])
@@ -460,15 +475,11 @@ class Contract:
     def _disagree(self, state: str, level: str, text: str) -> None:
         self.disagreements.append(Disagreement(state, level, text))
 
-    def written(self, before: dict[str, dict[str, t.Any]], after: dict[str, dict[str, t.Any]]) -> t.Iterator[tuple[str, str, str]]:
-        moving = (*ALWAYS_MOVING, *self.subject.moving)
-        units = [f"unit:{u}" for u in (*ALWAYS_MOVING_UNITS, *self.subject.moving_units)]
+    def written(self, before: dict[str, Shown], after: dict[str, Shown]) -> t.Iterator[tuple[str, str, str]]:
+        """What differs though nothing was to change: host, key, what was done to it."""
         for host, old in before.items():
-            new = after[host]
-            for path in sorted(old.keys() | new.keys()):
-                if old.get(path) == new.get(path) or any(fnmatch.fnmatch(path, p) for p in (*moving, *units)):
-                    continue
-                yield host, path, "made" if path not in old else "removed" if path not in new else "wrote"
+            for difference in silent(World(old, after[host], self.noise), []):
+                yield host, difference.key, _VERBS[difference.what]
 
     def _leaves(self, state: str, what: str, pattern: str, planned: dict[str, t.Any], real: t.Any, recorded: dict[str, t.Any]) -> None:
         for name, value in planned.items():
@@ -489,6 +500,14 @@ class Contract:
                 self.compared += 1
                 if found != value:
                     self._disagree(state, "L2", f"{what}: {name} was predicted as {value!r}, but is {found!r}")
+
+
+_VERBS = {"made": "made", "removed": "removed", "changed": "wrote"}
+
+
+def _did(difference: Difference) -> str:
+    leaves = ", ".join(difference.leaves)
+    return f"changed {leaves} of {difference.key}" if difference.what == "changed" else f"{difference.what} {difference.key} ({leaves})"
 
 
 def _why(run: Run) -> str:

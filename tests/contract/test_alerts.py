@@ -40,6 +40,12 @@ HEALTHY: dict[str, float | str | None] = {
     f"gpulab_borg_admin_archives{GPU1}": 80,
     f"gpulab_borg_admin_missing_archives{GPU1}": 0,
     f"gpulab_borg_admin_repository_readable{GPU1}": 1,
+    'gpulab_borg_admin_lost_objects{client="gpu1",archives="",since=""}': 0,
+    'gpulab_borg_admin_incomplete_archives{client="gpu1",archives=""}': 0,
+    f"gpulab_borg_admin_damaged_objects{GPU1}": 0,
+    f"gpulab_borg_admin_log_readable{GPU1}": 1,
+    f"gpulab_borg_admin_first_proof_ratio{GPU1}": 1,
+    f"gpulab_borg_admin_proven_timestamp_seconds{GPU1}": NOW,
     f"gpulab_borg_admin_watched_timestamp_seconds{GPU1}": NOW,
     f"gpulab_borg_admin_retained_timestamp_seconds{GPU1}": NOW,
     'gpulab_borg_last_run_succeeded{instance="gpu1"}': 1,
@@ -63,6 +69,9 @@ SAMPLE = 'gpulab_borg_drill_timestamp_seconds{instance="gpu1",kind="sample"}'
 FULL = 'gpulab_borg_drill_timestamp_seconds{instance="gpu1",kind="full"}'
 LOCK = f"gpulab_borg_stale_lock_timestamp_seconds{STORE}"
 
+LOST = 'gpulab_borg_admin_lost_objects{client="gpu1",archives="gpu1-2026-11-26T19:18:00 and 3 more",since="2026-11-26 19:18 UTC"}'
+PROVEN = f"gpulab_borg_admin_proven_timestamp_seconds{GPU1}"
+
 CASES = {
     "healthy": Case({}, 5 * HOUR, set()),
     "50 minutes old": Case({START: 0}, 50, set()),
@@ -71,7 +80,18 @@ CASES = {
     "61 minutes old where two hours are allowed": Case({START: 0, f"gpulab_borg_admin_rpo_seconds{GPU1}": 7200}, 61, set()),
     "new client": Case({START: None, f"gpulab_borg_admin_archives{GPU1}": 0}, 30, set()),
     "no backup ever": Case({START: None, f"gpulab_borg_admin_archives{GPU1}": 0}, 61, {"BorgNoBackupEver"}),
-    "an archive is hidden": Case({f"gpulab_borg_admin_missing_archives{GPU1}": 1}, 0, {"BorgArchivesMissing"}),
+    "an archive is hidden": Case({'gpulab_borg_admin_missing_archives{client="gpu1",archives="a (now b)"}': 1}, 0, {"BorgArchivesMissing"}),
+    "a client deletes objects": Case({LOST: 9}, 0, {"BorgObjectsLost"}),
+    "an archive lacks something": Case({'gpulab_borg_admin_incomplete_archives{client="gpu1",archives="a"}': 1}, 0, {"BorgArchivesIncomplete"}),
+    "an object is damaged": Case({f"gpulab_borg_admin_damaged_objects{GPU1}": 1}, 0, {"BorgContentDamaged"}),
+    "the log is torn": Case({f"gpulab_borg_admin_log_readable{GPU1}": 0}, 0, {"BorgContentDamaged"}),
+    "proven yesterday": Case({PROVEN: 0}, 24 * HOUR, set(), HOUR),
+    "not proven for long": Case({PROVEN: 0}, 27 * HOUR, {"BorgProofOld"}, HOUR),
+    "not proven since objects are lost": Case({PROVEN: 0, LOST: 9}, 27 * HOUR, {"BorgObjectsLost"}, HOUR),
+    "first proof runs": Case({f"gpulab_borg_admin_first_proof_ratio{GPU1}": 0.3}, 23 * HOUR, set(), HOUR),
+    "first proof takes long": Case({f"gpulab_borg_admin_first_proof_ratio{GPU1}": 0.3}, 25 * HOUR, {"BorgFirstProofRuns"}, HOUR),
+    "disk fills within days": Case({FREE: "0.5-0.001x499"}, 4 * HOUR, {"BorgServerDiskFills"}),
+    "disk fills within weeks": Case({FREE: "0.5-0.00001x499"}, 8 * HOUR, set()),
     "server away for a moment": Case({f"gpulab_borg_admin_repository_readable{GPU1}": 0}, 20, set()),
     "server away": Case({f"gpulab_borg_admin_repository_readable{GPU1}": 0}, 31, {"BorgRepositoryUnreadable"}),
     "the watch stopped": Case({WATCHED: 0}, 80, {"BorgWatchSilent"}),

@@ -38,6 +38,7 @@ READ_BEFORE = {
     "plugins/modules/gpu_info.py": "journalctl only reads",
     "plugins/modules/prometheus_reload.py": "compares what Prometheus says it loaded with the files' times before it reloads",
     "plugins/modules/registry_promotion.py": "starts the checks that the lab names, before it changes anything, and never in a dry run",
+    "plugins/modules/usage_info.py": "cvtsudoers only reads",
     "plugins/module_utils/_plan/host.py": "dpkg-query, systemctl show and apt-get -s only read",
 }
 
@@ -105,6 +106,16 @@ def test_programs_are_run_where_it_is_known() -> None:
     assert found == set(READ_BEFORE)
 
 
+def test_each_test_that_the_threat_model_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs" / "security.md").read_text(encoding="utf-8")))
+    there = {
+        name
+        for path in [*ROOT.glob("tests/**/*.py"), *ROOT.glob("molecule/*/tests/*.py")]
+        for name in re.findall(r"(?m)^def (test_\w+)", path.read_text("utf-8"))
+    }
+    assert len(named) > 12 and named <= there, named - there
+
+
 def test_specs_and_defaults_are_equal() -> None:
     for role in sorted(ROOT.glob("roles/*")):
         defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")) or {}
@@ -137,3 +148,195 @@ def test_sentences_are_one_line() -> None:
                 assert "\n" not in text.strip(), f"{path}: {text}"
                 seen += bool(text)
     assert seen > 40
+
+
+def test_what_molecule_remembers_belongs_to_one_checkout() -> None:
+    """By itself it names the place after the last folder of the checkout's path, so that two checkouts would create and destroy in each other's name."""
+    told = [line for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines() if "$(BIN)/molecule " in line]
+    assert told and all("MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/" in line for line in told)
+
+
+# -- Names are data
+
+# Where a list of arguments comes from elsewhere, or a word in it cannot be one of these: an option's literal, a literal, what follows "--", --opt=value.
+# Each entry is file and the text that stands there, with the reason.
+ARGUMENTS = {
+    ("plugins/module_utils/_images/keep.py", "config['collect']"): "the whole command, from the role's template, with no name of anybody else in it",
+    ("plugins/module_utils/_images/keep.py", "config['serve_read_only']"): "as above",
+    ("plugins/module_utils/_images/warm.py", "config['collect']"): "as above",
+    ("plugins/modules/registry_promotion.py", "program"): "the path at which get_bin_path found the admin's program",
+    ("plugins/modules/registry_promotion.py", "*(part.replace('{image}', image) for part in argv[1:])"): (
+        "the admin's arguments; an image begins with its registry, and plan() has looked at its name"
+    ),
+    ("plugins/module_utils/_harbor/serve.py", "*argv"): "what _compose is called with, which this test looks at",
+    ("plugins/module_utils/_plan/host.py", "*options"): "APT's options, which simulation() writes itself, and its directories below Ansible's own",
+    ("plugins/action/resources.py", "list(argv)"): "what command() is called with, which this test looks at",
+    ("plugins/action/resources.py", "*apt"): "literals, three lines above",
+    ("plugins/module_utils/_borg/client.py", "*options"): "what _borg is called with: options written there; names come apart, after --",
+    ("plugins/module_utils/_borg/client.py", "argv"): "as _borg made it",
+    ("plugins/module_utils/_borg/offsite.py", "argv"): "as rclone_argv made it, which puts paths after --",
+    ("plugins/module_utils/_borg/offsite.py", "rclone_argv(CONFIG, verb, options, paths)"): "as above",
+    ("plugins/module_utils/_borg/offsite.py", "rclone_argv(CONFIG, 'lsf', ['--max-depth', '1'], [self.target])"): "as above",
+    ("plugins/module_utils/_borg/offsite.py", "state"): "Copy.run, which runs no program",
+    ("plugins/module_utils/_borg/bucket.py", "argv"): "as rclone_argv made it, which puts paths after --",
+    (
+        "plugins/module_utils/_borg/bucket.py",
+        "rclone_argv(self._config, 'lsf', ['--contimeout', '15s', '-R', '--files-only', '--format', 'ps'], [self.path])",
+    ): "as above",
+    ("plugins/module_utils/_borg/admin.py", "*self._ssh"): "the command for ssh, from the role; it ends with the server's name",
+    ("plugins/module_utils/_borg/admin.py", "verb"): "follows the server's name: for the forced command there, which takes four words and nothing else",
+    ("plugins/module_utils/_borg/admin.py", "*words"): "as above",
+    ("plugins/module_utils/_borg/admin.py", "self._name"): "as above; the server looks at it again",
+}
+# Options whose next word is their value, whatever it begins with.
+VALUED = {"-o", "-f", "-i", "-p"}
+# What runs a list of arguments, and the place of the first one, where there is no list.
+RUNNERS = {
+    "run_command": None,
+    "run": None,
+    "_run": None,
+    "Popen": None,
+    "popen": None,
+    "call": None,
+    "check_call": None,
+    "check_output": None,
+    "_compose": 1,
+    "command": 0,
+}
+
+
+class Arguments:
+    """The words of one command line that are no data. C(constants) are names of the file that are texts."""
+
+    def __init__(self, constants: t.AbstractSet[str]) -> None:
+        self._constants = constants
+
+    def wrong(self, words: t.Sequence[ast.expr]) -> list[str]:
+        found, before, names_only = [], "", False
+        for word in words:
+            literal = word.value if isinstance(word, ast.Constant) and isinstance(word.value, str) else None
+            value = before in VALUED and not isinstance(word, ast.Starred)
+            if literal is None and not names_only and not value and not self._is_plain(word):
+                found.append(ast.unparse(word))
+            names_only = names_only or literal == "--"
+            before = literal or ""
+        return found
+
+    def _is_plain(self, word: ast.expr) -> bool:
+        if isinstance(word, ast.Name):
+            return word.id in self._constants
+        if isinstance(word, ast.JoinedStr):  # begins with a text that is no option, or with --opt= or KEY=
+            begin = word.values[0].value if isinstance(word.values[0], ast.Constant) else ""
+            return isinstance(begin, str) and begin != "" and (not begin.startswith("-") or "=" in begin)
+        if isinstance(word, ast.IfExp):
+            return all(isinstance(kind, ast.Constant) for kind in (word.body, word.orelse))
+        if isinstance(word, ast.Starred):  # literals that are there or not
+            kinds = [word.value.body, word.value.orelse] if isinstance(word.value, ast.IfExp) else [word.value]
+            return all(isinstance(kind, ast.List) and not self.wrong(kind.elts) for kind in kinds)
+        return False
+
+
+def command_lines(tree: ast.Module) -> t.Iterator[t.Union[ast.expr, t.List[ast.expr]]]:
+    """Each list of arguments that something runs, or what stands there instead of one."""
+    for function in [node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.Module))]:
+        inner = {id(node) for each in ast.walk(function) if isinstance(each, ast.FunctionDef) and each is not function for node in ast.walk(each)}
+        own = [node for node in ast.walk(function) if id(node) not in inner]
+        lists = {
+            target.id: node.value
+            for node in own
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in own:
+            if isinstance(node, ast.Dict):  # the arguments of ansible.builtin.command
+                for key, value in zip(node.keys, node.values):
+                    if isinstance(key, ast.Constant) and key.value == "argv":
+                        yield value.elts if isinstance(value, ast.List) else value
+            if not isinstance(node, ast.Call) or not node.args:
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else node.func.id if isinstance(node.func, ast.Name) else ""
+            if name not in RUNNERS:
+                continue
+            first = RUNNERS[name]
+            if first is not None:
+                yield list(node.args[first:])
+                continue
+            value = lists.get(node.args[0].id, node.args[0]) if isinstance(node.args[0], ast.Name) else node.args[0]
+            yield value.elts if isinstance(value, ast.List) else value
+
+
+def programs_of(text: str) -> tuple[set[str], list[str]]:
+    """The programs that a file runs, and the words of their command lines that could be taken for an option."""
+    tree = ast.parse(text)
+    constants = {
+        target.id
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    programs, wrong = set(), []
+    for words in command_lines(tree):
+        if isinstance(words, list):
+            wrong += Arguments(constants).wrong(words)
+            programs |= {str(word.value) for word in words[:1] if isinstance(word, ast.Constant)}
+        elif not isinstance(words, ast.Name) or words.id != "tmp":  # ActionBase.run(tmp, task_vars)
+            wrong.append(ast.unparse(words))
+    return programs, wrong
+
+
+PROGRAMMED = sorted(ROOT.glob("plugins/**/*.py"))
+
+
+def test_names_are_never_taken_for_options() -> None:
+    found = {(str(path.relative_to(ROOT)), word) for path in PROGRAMMED for word in programs_of(path.read_text(encoding="utf-8"))[1]}
+    assert found == set(ARGUMENTS), "options as --opt=value or before a literal --, names after it"
+
+
+def test_one_place_builds_the_command_lines_of_a_program() -> None:
+    """systemctl and openssl are asked one short thing each by programs of hosts that share no file."""
+    places: dict[str, set[str]] = {}
+    for path in PROGRAMMED:
+        for program in programs_of(path.read_text(encoding="utf-8"))[0]:
+            places.setdefault(program, set()).add(path.stem)
+    assert {program: stems for program, stems in places.items() if len(stems) > 1} == {
+        "systemctl": {"client", "host", "keep", "prometheus_reload", "ship"},
+        "dpkg-query": {"host", "resources"},
+        "borg": {"client", "offsite"},  # locks on the server, without a key
+    }
+
+
+def test_no_shell_reads_a_text_of_ours() -> None:
+    for path in ROOT.glob("plugins/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            said = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            shell = {word.arg for word in node.keywords if word.arg in ("shell", "use_unsafe_shell")} if said.rpartition(".")[2] in RUNNERS else set()
+            assert not shell and said not in ("os.system", "os.popen"), f"{path}: {said}: a shell takes names for syntax"
+
+
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        ("run(['ls', '--', name])", []),
+        ("run(['ls', name])", ["name"]),
+        ("run(['ls', '-o', name, '--opt=%s' % name])", ["'--opt=%s' % name"]),
+        ("run(['ls', f'--opt={name}', f'KEY={name}', f'x/{name}'])", []),
+        ("run(['ls', f'{name}', f'--{name}'])", ["f'{name}'", "f'--{name}'"]),
+        ("run(['ls', '--flag', name])", ["name"]),
+        ("run(['ls', 'a' if many else 'b'])", []),
+        ("run(['ls', *names])", ["*names"]),
+        ("run(['ls', '-o', *names])", ["*names"]),
+        ("run(['ls', '--', *names])", []),
+        ("run(['ls', *(['-l', '-o', name] if many else [])])", []),
+        ("run(['ls', *(['-l', name] if many else [name])])", ["*(['-l', name] if many else [name])"]),
+        ("argv = ['ls', '-o', str(last)]\nrun(argv)", []),
+        ("argv = ['ls', name]\nself._run(argv)", ["name"]),
+        ("subprocess.run(argv)", ["argv"]),
+        ("def command(*argv): pass\ncommand('ls', name)", ["name"]),
+        ("WORD = 'x'\nrun(['ls', WORD])", []),
+        ("run([program, '--'])", ["program"]),
+    ],
+)
+def test_what_could_be_an_option_is_seen(code: str, wrong: list[str]) -> None:
+    assert programs_of(code)[1] == wrong
