@@ -9,8 +9,9 @@
     box.py down            remove exactly what carries this box's name
     box.py promtool        print the folder of promtool and amtool, for tests of alert rules
 
-BOX_PREFIX names the box (default gpulab), so that several live side by side. Everything expensive is built once and
-kept under the user's cache directory, keyed by the content it is built from.
+BOX_PREFIX names the box (default gpulab), so that several live side by side; a short hash of the checkout's path is added, so that
+two checkouts on one machine never touch each other's hosts. Everything expensive is built once and kept under the user's cache directory,
+keyed by the content it is built from.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 MIRROR = HERE.parent / "mirror"
-PREFIX = os.environ.get("BOX_PREFIX", "gpulab")
+CHECKOUT = hashlib.sha256(str(HERE.parents[1]).encode()).hexdigest()[:6]  # inventories/box/names.yml computes the same
+PREFIX = f"{os.environ.get('BOX_PREFIX', 'gpulab')}-{CHECKOUT}"
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "gpulab-box"
 LABEL = "gpulab.box"
 
@@ -44,6 +46,10 @@ HOSTS = (*GPU_HOSTS, "store1", "mgmt1")
 # The box's own object store; what opens it is not a secret of any lab.
 S3_ACCESS_KEY, S3_SECRET_KEY = "box-access-key", "box-secret-key"
 CAPABILITIES = ("SYS_ADMIN NET_ADMIN NET_RAW SYS_PTRACE SYS_CHROOT MKNOD AUDIT_WRITE DAC_READ_SEARCH SYS_NICE SYS_TIME IPC_LOCK SYSLOG").split()  # noqa: SIM905
+
+
+# Seconds. A host is up after two, but two checkouts may be tried at once on two cores.
+PATIENCE = 120.0
 
 
 class BoxError(Exception):
@@ -63,6 +69,13 @@ def run(*argv: str, check: bool = True, stdin: str | None = None, **more: t.Any)
 
 def docker(*argv: str, **more: t.Any) -> subprocess.CompletedProcess[str]:
     return run("docker", *argv, **more)
+
+
+def patiently() -> t.Iterator[None]:
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        yield
+        time.sleep(0.25)
 
 
 # -- the engine
@@ -97,13 +110,12 @@ def ensure_docker() -> None:
     log = open(CACHE / "dockerd.log", "w", encoding="utf-8")  # noqa: SIM115  # the daemon keeps it
     for _attempt in range(2):
         daemon = subprocess.Popen(["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-        for _wait in range(120):
+        for _wait in patiently():
             if daemon_answers():
                 pid_file().write_text(str(daemon.pid), encoding="ascii")
                 return
             if daemon.poll() is not None:
                 break
-            time.sleep(0.25)
         # a daemon killed with its machine leaves its pid file behind
         with contextlib.suppress(FileNotFoundError):
             os.unlink("/var/run/docker.pid")
@@ -146,7 +158,11 @@ def cached(name: str, build: t.Callable[[pathlib.Path], None]) -> pathlib.Path:
             started = time.monotonic()
             say(f"building {name} (once; kept in {CACHE})")
             build(work)
-            os.rename(work, final)
+            try:
+                os.rename(work, final)
+            except OSError:
+                if not final.exists():  # else another checkout was quicker, with the same content
+                    raise
             say(f"built {name} in {time.monotonic() - started:.0f} s")
     return final
 
@@ -327,13 +343,12 @@ def start_host(name: str, image: str, fresh: bool) -> None:
 def wait_for_systemd(name: str) -> None:
     """An early apt-get fails, so a host is up only when systemd says so."""
     state = ""
-    for _wait in range(120):
+    for _wait in patiently():
         state = docker("exec", f"{PREFIX}-{name}", "systemctl", "is-system-running", check=False).stdout.strip()
         if state == "running":
             return
-        time.sleep(0.25)
     failed = docker("exec", f"{PREFIX}-{name}", "systemctl", "--failed", "--no-legend", check=False).stdout.strip()
-    raise BoxError(f"{PREFIX}-{name} is expected to be running within 30 s, but systemd says {state or 'nothing'}. {failed}")
+    raise BoxError(f"{PREFIX}-{name} is expected to be running within {PATIENCE:.0f} s, but systemd says {state or 'nothing'}. {failed}")
 
 
 def start_object_store(fresh: bool) -> None:
@@ -354,11 +369,10 @@ def start_object_store(fresh: bool) -> None:
         "-ip.bind=0.0.0.0",
     ]
     start("oss", base_image(), ["-v", f"{weed}:/weed:ro", "--tmpfs", "/data"], command, fresh)
-    for _wait in range(120):
+    for _wait in patiently():
         if docker("exec", f"{PREFIX}-oss", "curl", "-s", "-o", "/dev/null", "http://127.0.0.1:8333/", check=False).returncode == 0:
             return
-        time.sleep(0.25)
-    raise BoxError(f"the object store {PREFIX}-oss is expected to answer within 30 s, but does not: see docker logs {PREFIX}-oss.")
+    raise BoxError(f"the object store {PREFIX}-oss is expected to answer within {PATIENCE:.0f} s, but does not: see docker logs {PREFIX}-oss.")
 
 
 def up(names: t.Sequence[str], fresh: bool) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
@@ -19,6 +20,8 @@ import pytest
 import yaml
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]  # as molecule/box/box.py names it
+PREFIX = f"gpulab-e2e-{CHECKOUT}"
 ENV = {
     **{k: v for k, v in os.environ.items() if k != "MAKEFLAGS"},
     "BOX_PREFIX": "gpulab-e2e",
@@ -129,7 +132,7 @@ def test_the_examples_for_pipelines_run(told: dict[int, tuple[str, str, float]],
 
 def test_over_ssh(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
     """The box is reached through docker; labs use ssh, which must find the same."""
-    host = f"{ENV['BOX_PREFIX']}-store1"
+    host = f"{PREFIX}-store1"
     sh(f"ssh-keygen -q -t ed25519 -N '' -f {tmp_path}/key")
     sh(f"docker exec -i {host} sh -c 'mkdir -p -m 700 /root/.ssh && cat > /root/.ssh/authorized_keys' < {tmp_path}/key.pub")
     address = sh(f"docker inspect -f '{{{{range .NetworkSettings.Networks}}}}{{{{.IPAddress}}}}{{{{end}}}}' {host}")[0].strip()
@@ -145,7 +148,7 @@ def test_over_ssh(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Pat
 def test_empty_group_and_closed_gate_are_told(told: dict[int, tuple[str, str, float]], tmp_path: pathlib.Path) -> None:
     (tmp_path / "hosts.yml").write_text("gpu_nodes: {hosts: {gpu1: }}\n", encoding="ascii")
     inventory = f"-i {tmp_path}/hosts.yml -i inventories/box/names.yml"
-    output, _seconds = sh(f"ansible-playbook {inventory} phase1.yml --check --tags gpu_node,borg")
+    output, _seconds = sh(f"ansible-playbook {inventory} phase1.yml --check --tags gpu_node,borg", BOX_CHECKOUT=CHECKOUT)
     assert "borg: skipped: the group borg_clients is empty" in output and "harbor: left out: --tags borg,gpu_node" in output
     closed = subprocess.run(
         ["ansible-playbook", "-i", "inventories/box", "phase1.yml", "--check", "-e", '{"lab_preconditions": {}}'],
@@ -168,7 +171,7 @@ def test_what_nobody_approved_is_not_deployed(told: dict[int, tuple[str, str, fl
 
 
 def test_box_comes_up_from_a_half_dead_state() -> None:
-    prefix = ENV["BOX_PREFIX"]
+    prefix = PREFIX
     sh(f"docker kill {prefix}-gpu1; docker rm -f {prefix}-mgmt1 {prefix}-mirror; docker stop {prefix}-store1")
     sh("python molecule/box/box.py up")
     assert sh(f"docker exec {prefix}-gpu1 systemctl is-system-running")[0].strip() == "running"

@@ -167,11 +167,11 @@ def test_a_build_runs_where_it_is_told_to(build: Build) -> None:
 
 
 def test_fault_of_a_program_is_none_of_the_gpu(build: Build) -> None:
-    before, gpu = len(xid.events(sh("dmesg"))), LOOK().gpus[0]
+    before, gpu = len(xid.events(sh("dmesg --notime").splitlines())), LOOK().gpus[0]
     done = subprocess.run([build(f"sm_{(gpu.compute_capability or '').replace('.', '')}"), "fault"], capture_output=True, text=True, check=False)
     assert "illegal memory access" in done.stdout
     time.sleep(1)
-    new = xid.events(sh("dmesg"))[before:]
+    new = xid.events(sh("dmesg --notime").splitlines())[before:]
     assert (xid.pci_slot(gpu.pci_bus_id or ""), 31) in new
     assert xid.of_hardware(new) == {} and LOOK().state == "ok"
 

@@ -6,8 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import pathlib
+import re
+import shlex
 import typing as t
 
 from harness import ROOT, Contract, Lab, Run
@@ -20,6 +24,7 @@ ADMIN = (
     "export BORG_REPO=ssh://borg@store1:22/srv/borg/repos/gpu1 BORG_PASSCOMMAND='cat /etc/gpulab/borg-admin/passphrases/gpu1' BORG_BASE_DIR=$(mktemp -d) "
     "BORG_RSH='ssh -i /etc/gpulab/borg-admin/id_ed25519 -o UserKnownHostsFile=/etc/gpulab/borg-admin/known_hosts -o BatchMode=yes'; "
 )
+HOSTILE = pathlib.Path(__file__).with_name("hostile.py")
 # How to read what only day-2 plays change, by other means than the modules'
 READERS = {
     "bucket_copy": """
@@ -72,6 +77,28 @@ class Backups:
         if list(before)[-1] in there:
             self.lab.sh("mgmt1", ADMIN + f"borg extract --bypass-lock --dry-run ::{newest}")
         return len(set(before) - set(there))
+
+    def hostile(self, *words: str) -> int:
+        """What a client that was taken over does with its own key; how many objects it hit."""
+        quoted = " ".join(shlex.quote(word) for word in words)
+        return int(self.lab.sh("gpu1", CLIENT + f"python3 -B - {quoted}", stdin=HOSTILE.read_text(encoding="utf-8")).stdout)
+
+    def told(self) -> dict[str, float]:
+        """What the admin host's metrics say of what is lost, and the labels of that as part of the name."""
+        text = self.lab.sh("mgmt1", "cat /var/lib/gpulab/metrics/gpulab_borg_admin_gpu1.prom").stdout
+        return {name: float(value) for name, value in re.findall(r"(?m)^gpulab_borg_admin_(\S.*) (\S+)$", text)}
+
+    @contextlib.contextmanager
+    def undone(self) -> t.Iterator[None]:
+        """Repository, what the admin host and the client remember of it, and what was noted, are afterwards what they were."""
+        places = [("store1", "/srv/borg/repos/gpu1"), ("store1", "/srv/borg/holds"), ("mgmt1", "/var/lib/gpulab/borg-admin"), ("gpu1", "/var/lib/gpulab/borg")]
+        for host, path in places:
+            self.lab.sh(host, f"rm -rf /root/undo{path} && mkdir -p /root/undo{path} && cp -a {path}/. /root/undo{path}/")
+        try:
+            yield
+        finally:
+            for host, path in places:
+                self.lab.sh(host, f"find {path} -mindepth 1 -delete && cp -a /root/undo{path}/. {path}/")
 
     def quiet(self) -> None:
         """A play starts the timers; without them the tests alone say what happens when."""

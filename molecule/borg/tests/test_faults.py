@@ -9,8 +9,11 @@ A hostile client and a killed backup always, all of them in the soak. The table 
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import json
+import os
+import shlex
 import subprocess
 import time
 import typing as t
@@ -116,6 +119,117 @@ def test_hostile_client_deletes_all_it_can(backups: Backups) -> None:
     aside = lab.sh("store1", "ls /srv/borg/aside/*/ | grep -c '^[0-9]*$'").stdout.strip()
     assert int(aside) == rollback["after"]["segments_aside"], "nothing is deleted, and as much is moved as was predicted"
     fault.recovered("BorgArchivesMissing; retention refuses; one play brings them back", started)
+
+
+def test_hostile_client_deletes_what_archives_need(backups: Backups) -> None:
+    """Its list of archives stays whole, and an innocent backup follows: only the log tells."""
+    lab, fault = backups.lab, Fault(backups, "a hostile client deletes chunks of old files")
+    newest = list(fault.before.values())[-1]
+    began = time.time()
+    assert backups.hostile("delete", "/home/alice/work.bin") > 0
+    lab.sh("gpu1", "date > /home/innocent")
+    assert backups.backup(), "it looks innocent"
+    started = time.monotonic()
+    size = lab.sh("store1", f"du -sk {REPOSITORY}").stdout
+    assert not backups.watch()
+    said = backups.said("mgmt1", "gpulab-borg-watch.service")
+    assert "objects that were there were deleted or overwritten by its client" in said and newest in said and "playbooks/borg_unhide.yml" in said
+    (lost,) = [(name, value) for name, value in backups.told().items() if name.startswith("lost_objects")]
+    assert lost[1] > 0 and f'archives="{newest}' in lost[0] and 'client="gpu1"' in lost[0], "the alert names client and archives"
+    since = time.strptime(lost[0].split('since="')[1][:16], "%Y-%m-%d %H:%M")
+    assert abs(calendar.timegm(since) - began) < 120, "and since when"
+    assert not backups.retain()
+    assert "Nothing is pruned or compacted" in backups.said("mgmt1", "gpulab-borg-retain.service")
+    assert lab.sh("store1", f"du -sk {REPOSITORY}").stdout == size
+
+    predicted = lab.play(ROOT / "playbooks" / "borg_unhide.yml", check=True, variables={"unhide_client": "gpu1"})
+    (rollback,) = [p for (_h, kind, _k), p in predicted.changes().items() if kind == "borg_rollback"]
+    real = lab.play(ROOT / "playbooks" / "borg_unhide.yml", variables={"unhide_client": "gpu1"})
+    assert predicted.rc == real.rc == 0, real.output
+    (rolled_back,) = [p for (_h, kind, _k), p in real.changes().items() if kind == "borg_rollback"]
+    assert rollback["after"] == rolled_back["after"] and rollback["after"]["segments_aside"] > 0
+    for name in fault.before.values():
+        lab.sh("mgmt1", ADMIN + f"borg extract --bypass-lock --dry-run ::{name}")
+    fault.recovered("BorgObjectsLost; retention refuses; one play brings them back", started)
+
+
+# Verb of hostile.py, its words ({0} is the newest archive), and what the watch says; None where there is nothing to say
+ATTACKS = [
+    ("overwrite", ["/home/alice/work.bin"], "deleted or overwritten"),
+    ("garbage", ["/home/alice/work.bin"], "deleted or overwritten"),
+    ("twice", ["/home/alice/work.bin"], "deleted or overwritten"),
+    ("list", ["{0}"], "deleted or overwritten"),
+    ("archive", ["{0}"], "deleted or overwritten"),
+    ("checkpoint", ["{0}"], "deleted or overwritten"),
+    ("forget", ["{0}"], "deleted or overwritten"),
+    ("stale", ["/home/alice/work.bin"], "deleted or overwritten"),
+    ("rename", ["{0}", "a/b"], "(now a/b)"),
+    ("mask", ["{0}", "gpu1-x"], "have another name in themselves"),
+    ("incomplete", ["gpu1-made-up"], "archives lack objects"),
+    ("bogus", [], None),
+]
+
+
+@soak
+@pytest.mark.parametrize(("verb", "words", "says"), ATTACKS, ids=[attack[0] for attack in ATTACKS])
+def test_attacks_on_the_past(backups: Backups, three_days_later: t.Callable[[], None], verb: str, words: list[str], says: str | None) -> None:
+    fault = Fault(backups, f"a hostile client: {verb}")
+    newest = list(fault.before.values())[-1]
+    with backups.undone():
+        backups.hostile(verb, *(word.replace("{0}", newest) for word in words))
+        backups.lab.sh("gpu1", "date > /home/innocent")
+        backups.backup()
+        well = backups.watch()
+        said = backups.said("mgmt1", "gpulab-borg-watch.service")
+        assert (well, says or "") == (says is None, says or "") and (says or "") in said, said
+        three_days_later()
+        assert backups.retain() == (says is None), backups.said("mgmt1", "gpulab-borg-retain.service")
+    TABLE.append((fault.name, says or "nothing: no harm is done", 0, 0.0))
+
+
+OWNED = "--rsh=python3 -c \"open(chr(47) + 'run' + chr(47) + 'owned', 'w')\""  # a name has no slash
+NAMES = [OWNED, "-a", "--", "{now}", "{", "%s", "a b", "a\nb", "$HOME", "~root", "'", '"', "é", "z" * 150]
+
+
+def test_names_of_archives_are_data(backups: Backups, three_days_later: t.Callable[[], None]) -> None:
+    """Each is listed, retained and deleted like any other; none is an option, a placeholder or a reason to stop."""
+    lab = backups.lab
+    make = "".join(f"borg create -- {shlex.quote('::' + name.replace('{', '{{').replace('}', '}}'))} /etc/hostname; " for name in NAMES)
+    lab.sh("gpu1", CLIENT + make)
+    assert backups.backup() and backups.watch(), backups.said("mgmt1", "gpulab-borg-watch.service")
+    assert set(NAMES) <= set(backups.archives().values())
+    three_days_later()
+    assert backups.retain(), backups.said("mgmt1", "gpulab-borg-retain.service")
+    assert not set(NAMES) & set(backups.archives().values()), "all of them were expired"
+    assert lab.sh("mgmt1", "ls /run/owned", check=False).returncode, "nothing ran"
+
+
+@soak
+def test_ordinary_backups_raise_no_alarm(backups: Backups) -> None:
+    """Also interrupted ones, by all that interrupts, with checkpoints each second, and a backup that goes on under the same name."""
+    lab, count = backups.lab, int(os.environ.get("ORDINARY_BACKUPS", "100"))
+    lab.sh("gpu1", "cat > /root/ordinary", stdin=ORDINARY)
+    alarms = []
+    for number in range(count // 10):
+        lab.sh("gpu1", CLIENT + f"sh /root/ordinary {number * 10} 10", check=False)
+        if not backups.watch():
+            alarms.append(backups.said("mgmt1", "gpulab-borg-watch.service"))
+    TABLE.append((f"{count} ordinary and interrupted backups", f"{len(alarms)} false alarms", 0, 0.0))
+    assert not alarms, alarms[:3]
+
+
+ORDINARY = """
+for n in $(seq $1 $(($1 + $2 - 1))); do
+  head -c 30000000 /dev/urandom > /home/alice/ordinary.bin
+  case $((n % 5)) in
+    0) borg create ::gpu1-o$n /home/alice ;;
+    1) timeout -s INT 1 borg create -c 1 ::gpu1-o$n /home/alice; borg create -c 1 ::gpu1-o$n /home/alice ;;
+    2) timeout -s KILL 1.4 borg create -c 1 ::gpu1-o$n /home/alice ;;
+    3) borg create -c 1 --upload-ratelimit 9000 ::gpu1-o$n /home/alice ;;
+    4) timeout -s TERM 1.2 borg create -c 1 ::gpu1-o$n /home/alice; rm -rf /var/lib/gpulab/borg/.cache/borg; borg create ::gpu1-o$n /home/alice ;;
+  esac
+done >/dev/null 2>&1
+"""
 
 
 @soak
@@ -311,6 +425,8 @@ def test_server_is_down_for_three_cycles(backups: Backups) -> None:
         assert not backups.watch()
     started = time.monotonic()
     assert backups.metric("gpu1", "last_run_succeeded") == 0 and backups.metric("mgmt1", "admin_repository_readable") == 0
+    unhide = lab.play(ROOT / "playbooks" / "borg_unhide.yml", variables={"unhide_client": "gpu1"})
+    assert unhide.rc and "missed none, and could not look at it the last time" in unhide.output, "nothing is rolled back because a server was away"
     fault.recovered("BorgBackupFailed, BorgRepositoryUnreadable, BorgRpoPast", started)
 
 
@@ -328,7 +444,7 @@ def test_clock_jumps(backups: Backups) -> None:
     lab.sh("mgmt1", ADMIN + "borg delete ::gpu1-2037-01-01T00:00:00 gpu1-2001-01-01T00:00:00")
     assert not backups.watch() and backups.metric("mgmt1", "admin_missing_archives") == 2
     accept = "PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/borg/bin/python -m gpulab_borg.admin accept --client gpu1"
-    lab.sh("mgmt1", f"{accept} --archive gpu1-2037-01-01T00:00:00 --archive gpu1-2001-01-01T00:00:00")
+    lab.sh("mgmt1", f"{accept} --lost --archive gpu1-2037-01-01T00:00:00 --archive gpu1-2001-01-01T00:00:00")
     assert backups.watch(), backups.said("mgmt1", "gpulab-borg-watch.service")
 
 

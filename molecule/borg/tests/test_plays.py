@@ -136,3 +136,4 @@ def test_repositories_move(lab: Lab, backups: Backups) -> None:
     assert backups.backup() and backups.copy() and backups.watch()
     assert backups.metric("mgmt1", "admin_missing_archives") == 0
     assert lab.sh("store1", "ls /srv/borg/repos/gpu1/config").returncode == 0, "the old place stays"
+    backups.contract.subject.variables.update(moved)  # for what comes after

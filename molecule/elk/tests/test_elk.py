@@ -94,7 +94,8 @@ def test_a_dry_run_asks_and_never_writes_by_the_engines_own_audit_log(logs: Logs
 
 def test_every_signal_is_seen_and_no_look_alike_is_taken_for_one(logs: Logs) -> None:
     cases = [(signal, line, fires) for signal in SIGNALS for fires in (True, False) for line in signal["fires" if fires else "spares"]]
-    docs = [{"_source": {"message": line, "process": {"name": (signal.get("program") or ["python"])[0]}}} for signal, line, _fires in cases]
+    speakers = [(signal.get("program") or ["anybody"])[0] for signal, _line, _fires in cases]
+    docs = [{"_source": {"message": line, "event": {"provider": who}, "process": {"name": who}}} for who, (_signal, line, _fires) in zip(speakers, cases)]
     status, answer = logs.ask("POST", "/_ingest/pipeline/gpulab/_simulate", {"docs": docs})
     assert status == 200, answer
     wrong = []
@@ -113,9 +114,9 @@ def test_every_signal_is_seen_and_no_look_alike_is_taken_for_one(logs: Logs) -> 
 
 def test_who_shows_a_kernel_log_is_not_the_kernel(logs: Logs) -> None:
     line = "NVRM: Xid (PCI:0000:65:00): 79, pid=1, GPU has fallen off the bus."
-    docs = [{"_source": {"message": line, "process": {"name": "python"}}}]
-    (row,) = logs.ask("POST", "/_ingest/pipeline/gpulab/_simulate", {"docs": docs})[1]["docs"]
-    assert "signal" not in row["doc"]["_source"]
+    speakers = [{"process": {"name": "python"}}, {"process": {"name": "kernel"}, "event": {"provider": "anybody"}}, {"event": {"provider": "root"}}]
+    rows = logs.ask("POST", "/_ingest/pipeline/gpulab/_simulate", {"docs": [{"_source": {"message": line, **who}} for who in speakers]})[1]["docs"]
+    assert len(rows) == 3 and not [row for row in rows if "signal" in row["doc"]["_source"]]
 
 
 # -- what hosts ship
@@ -187,7 +188,7 @@ def test_each_event_calls_once(lab: Lab, logs: Logs, contract: Contract) -> None
         sent.update({(host, device): when for device, when in zip(devices, logs.say(host, lines, pause=0.2))})
     # a program's fault, which must call nobody
     logs.say("gpu1", ["NVRM: Xid (PCI:0000:fe:01): 31, pid=7, name=python", "NVRM: Xid (PCI:0000:fe:02): 45, pid=7, name=python"])
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while len(logs.called()) < len(sent) and time.monotonic() < until:
         time.sleep(1)
     time.sleep(5)
@@ -281,7 +282,7 @@ def test_many_call_and_a_new_address_calls_and_what_is_usual_does_not(lab: Lab, 
     login = "Accepted publickey for root from {} port 50412 ssh2: ED25519 SHA256:abc"
     logs.say("gpu1", [login.format("192.0.2.77"), login.format("192.0.2.77")], program="sshd")
     logs.say("gpu1", [login.format("192.0.2.78").replace("root", "alice")], program="sshd")
-    until = time.monotonic() + 60
+    until = time.monotonic() + 180
     while len(logs.called()) < 2 and time.monotonic() < until:
         time.sleep(1)
     time.sleep(10)
@@ -316,7 +317,8 @@ def test_a_hundred_thousand_ordinary_lines_call_nobody(lab: Lab, logs: Logs) -> 
         rows = []
         for n in range(begin, begin + 5000):
             program, line = lines[n % len(lines)]
-            source = {"@timestamp": int(time.time() * 1000), "host": {"name": "gpu1"}, "message": f"{line} (ordinary line {n})", "process": {"name": program}}
+            source = {"@timestamp": int(time.time() * 1000), "host": {"name": "gpu1"}, "message": f"{line} (ordinary line {n})"}
+            source.update(process={"name": program}, event={"provider": program})
             rows += [json.dumps({"create": {}}), json.dumps(source)]
         command = "curl -sf --cacert /etc/gpulab/elk/ca.pem -u shipper:box-Harbour-8830-sail -H 'Content-Type: application/x-ndjson' --data-binary @-"
         answer = lab.sh("mgmt1", f"{command} https://mgmt1:9200/logs-lab-system/_bulk", stdin="\n".join(rows) + "\n").stdout
@@ -326,7 +328,7 @@ def test_a_hundred_thousand_ordinary_lines_call_nobody(lab: Lab, logs: Logs) -> 
     assert not logs.called(), logs.called()[:3]
     # and it still looks
     (begun,) = logs.say("mgmt1", ["NVRM: Xid (PCI:0000:fd:1f): 79, pid=7, something"])
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not logs.called() and time.monotonic() < until:
         time.sleep(1)
     assert [body["device"] for _when, body in logs.called()] == ["fd:1f"]
@@ -349,12 +351,12 @@ def test_old_lines_go_and_new_ones_stay(lab: Lab, logs: Logs) -> None:
         lab.sh("mgmt1", edit.format(policy.format(days=days)))
         return lab.sh("mgmt1", keep).stderr
 
-    assert "rollover logs-lab-app" in kept(1)
+    assert "rollover 'logs-lab-app'" in kept(1)
     assert "delete" not in kept(1), "the line is not a day old"
     lab.sh("gpu1", "echo '2026-11-24 a-new-line' >> /var/log/app/old.log")
     assert logs.wait_for(phrase("a-new-line")) == 1
     system = logs.count({"term": {"event.dataset": "system"}})
-    assert "delete .ds-logs-lab-app-000001: its youngest line is" in kept(1e-6)
+    assert "delete '.ds-logs-lab-app-000001': its youngest line is" in kept(1e-6)
     assert logs.count(phrase("an-old-line")) == 0
     assert logs.count({"term": {"event.dataset": "system"}}) >= system > 0, "another stream lost lines"
     assert logs.ask("GET", "/_cat/indices/security-auditlog-*?format=json")[1], "log-ins of these days are kept"
@@ -376,7 +378,7 @@ def test_a_snapshot_is_tried_and_lines_that_are_gone_come_back_from_it(lab: Lab,
         return sorted(rows, key=lambda row: float(row["start_time_in_millis"]))
 
     def settled() -> dict[str, t.Any]:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while (rows := taken()) and rows[-1]["state"] == "IN_PROGRESS" and time.monotonic() < until:
             time.sleep(0.5)
         return rows[-1]

@@ -45,7 +45,7 @@ def ask(lab: Lab) -> dict[str, t.Any]:
 
 
 def test_eight_gpus_with_a_user(contract: Contract, lab: Lab) -> None:
-    lab.sh("gpu1", "useradd -m alice; setsid runuser -u alice sleep 60 >/dev/null 2>&1 & sleep 0.5")
+    lab.sh("gpu1", "useradd -m alice; setsid runuser -u alice sleep 600 >/dev/null 2>&1 & until pgrep -u alice sleep >/dev/null; do sleep 0.1; done")
     pid = lab.sh("gpu1", "pgrep -u alice sleep").stdout.split()[0]
     found = gpu_info(lab, f"count=8\ndriver=550.54.14\ncuda=12040\n[0]\nutil=97\nmem_used=20000\ntemp=71\npower=412\nthrottle=4\nprocs={pid}:19000\n")
     lab.sh("gpu1", f"kill {pid}; userdel -r alice 2>/dev/null || true")
@@ -106,7 +106,7 @@ def test_metrics(lab: Lab, host_of: t.Callable[[str], t.Any]) -> None:
     host = host_of("gpu1")
     assert host.service("gpulab-gpu-metrics").is_running and host.service("gpulab-gpu-metrics").is_enabled
     # what other tests simulated is gone with the next reading
-    lab.sh("gpu1", "touch /tmp/now; timeout 20 sh -c 'until [ /var/lib/gpulab/metrics/gpulab_gpu.prom -nt /tmp/now ]; do sleep 0.5; done'")
+    lab.sh("gpu1", "touch /tmp/now; timeout 120 sh -c 'until [ /var/lib/gpulab/metrics/gpulab_gpu.prom -nt /tmp/now ]; do sleep 0.5; done'")
     text = host.file("/var/lib/gpulab/metrics/gpulab_gpu.prom").content_string
     assert 'gpulab_gpu_utilization_ratio{gpu="0"} 0.97' in text
     assert 'gpulab_gpu_host_state{state="ok"} 1.0' in text
@@ -117,7 +117,8 @@ def test_metrics(lab: Lab, host_of: t.Callable[[str], t.Any]) -> None:
 
 def test_metrics_see_a_driver_that_is_replaced(lab: Lab) -> None:
     """Its library stays in the memory of who has loaded it, and answers as ever."""
-    wait = "touch /tmp/now; timeout 40 sh -c 'until [ /var/lib/gpulab/metrics/gpulab_gpu.prom -nt /tmp/now ]; do sleep 0.5; done'"
+    once = "touch /tmp/now; timeout 120 sh -c 'until [ /var/lib/gpulab/metrics/gpulab_gpu.prom -nt /tmp/now ]; do sleep 0.5; done'"
+    wait = f"{once}; {once}"  # the first may be of a reading that had begun before
     seen = "grep -h 'host_state.* 1.0' /var/lib/gpulab/metrics/gpulab_gpu.prom"
     lab.sh("gpu1", f"{wait}; mv /usr/lib/libnvidia-ml.so.1 /root/; ldconfig")
     try:

@@ -66,7 +66,7 @@ class Images:
         return self.lab.sh("mgmt1", f"python3 -c '{_MAKE}'", stdin=asked).stdout.strip()
 
     def push(self, name: str, who: str = ADMIN, registry: str = REGISTRY, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.lab.sh("mgmt1", f"timeout 120 skopeo copy --all --dest-creds {who} oci:/root/image docker://{registry}/{name} 2>&1", check=check)
+        return self.lab.sh("mgmt1", f"timeout 300 skopeo copy --all --dest-creds {who} oci:/root/image docker://{registry}/{name} 2>&1", check=check)
 
     def pull(self, name: str, check: bool = True) -> str:
         """By containerd, on the management host, from nothing: the digest that the name then has."""
@@ -74,7 +74,7 @@ class Images:
         # an image that was pulled leaves its layers until they are asked to go at once
         script = (
             f"ctr images rm --sync {target} >/dev/null 2>&1; set -e; "
-            f"timeout 60 ctr images pull --hosts-dir /etc/containerd/certs.d --all-platforms {target} >/tmp/pulled 2>&1 || {{ cat /tmp/pulled; exit 1; }}; "
+            f"timeout 180 ctr images pull --hosts-dir /etc/containerd/certs.d --all-platforms {target} >/tmp/pulled 2>&1 || {{ cat /tmp/pulled; exit 1; }}; "
             f"ctr images ls name=={target} | tail -n 1; ctr content ls -q | wc -l"
         )
         done = self.lab.sh("mgmt1", script, check=check)
@@ -92,7 +92,7 @@ class Images:
         found = re.search(r"(?i)docker-content-digest: (\S+)", self.ask("HEAD", f"/v2/{repository}/manifests/{tag}", host, more=accept, who=PULLER)[1])
         return found[1] if found else ""
 
-    def wait_for(self, name: str, digest: str, caches: t.Sequence[str] = ("gpu1", "gpu2"), seconds: float = 60.0) -> float:
+    def wait_for(self, name: str, digest: str, caches: t.Sequence[str] = ("gpu1", "gpu2"), seconds: float = 180.0) -> float:
         """Seconds until every cache has it."""
         begun = time.monotonic()
         while any(self.digest(name, f"{cache}:5000") != digest for cache in caches):

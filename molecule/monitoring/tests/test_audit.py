@@ -99,13 +99,13 @@ def address(lab: Lab, host: str) -> str:
     return subprocess.run(["docker", "inspect", "-f", shape, f"{lab.prefix}-{host}"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-# Freezes a file system over and over, and thaws it for a moment, for at most 90 seconds: FIFREEZE and FITHAW of linux/fs.h.
+# Freezes a file system over and over, and thaws it for a moment, for at most five minutes: FIFREEZE and FITHAW of linux/fs.h.
 FREEZE = """
 import fcntl, os, signal, sys, time
 place = os.open(sys.argv[1], os.O_RDONLY)
 stop = []
 signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
-until = time.monotonic() + 90
+until = time.monotonic() + 300
 while not stop and time.monotonic() < until:
     fcntl.ioctl(place, 0xC0045877, 0)
     time.sleep(0.05)
@@ -138,7 +138,7 @@ def slow_disk(folder: pathlib.Path) -> t.Iterator[str]:
         undo.callback(freezer.terminate)
         for number in range(4):
             write = f"while :; do dd if=/dev/zero of={disk} bs=4k count=1 seek={number} oflag=direct 2>/dev/null; done"
-            writer = subprocess.Popen(["timeout", "90", "sh", "-c", write])
+            writer = subprocess.Popen(["timeout", "300", "sh", "-c", write])
             undo.callback(writer.wait)
             undo.callback(writer.terminate)
         yield pathlib.Path(disk).name
@@ -153,16 +153,25 @@ def test_without_check_it_stops_and_says_the_command(audit: t.Callable[..., Audi
 def test_it_changes_nothing_and_tells_what_is(watched: Lab, contract: Contract, audit: t.Callable[..., Audit]) -> None:
     """L0 on hosts, control node and the APIs of Prometheus and Alertmanager, on a calm lab."""
     hosts = ["gpu1", "mgmt1"]
-    watched.sh("gpu1", "getent group lab || groupadd lab; for name in li chen zhao; do id $name 2>/dev/null || useradd -m -G lab $name; done")
+    watched.sh(
+        "gpu1", "getent group lab || groupadd lab; for name in li chen zhao; do id $name 2>/dev/null || useradd -m -G lab $name; done; usermod -aG sudo chen"
+    )
+    # the rule of one account, by an alias in a file that is included
+    watched.sh(
+        "gpu1", "printf 'User_Alias UPGRADERS = zhao\\nUPGRADERS ALL=(root) NOPASSWD: /usr/bin/apt\\n' > /etc/sudoers.d/zhao; chmod 440 /etc/sudoers.d/zhao"
+    )
 
     def engines() -> list[str]:
         silences = watched.sh("mgmt1", "amtool --alertmanager.url=http://localhost:9093 silence query -o json").stdout
         loaded = watched.sh("mgmt1", "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://localhost:9090/metrics\").read().decode())'").stdout
         return [silences, *[line for line in loaded.splitlines() if line.startswith("prometheus_config_last_reload")]]
 
-    before, said = watched.manifest(hosts), engines()
-    found = audit()
-    after = watched.manifest(hosts)
+    try:
+        before, said = watched.manifest(hosts), engines()
+        found = audit()
+        after = watched.manifest(hosts)
+    finally:
+        watched.sh("gpu1", "rm -f /etc/sudoers.d/zhao")
     moving = ("/var/lib/prometheus/", "/etc/nvml-sim.conf")
     written = [w for w in contract.written(before, after) if not w[1].startswith(moving)]
     assert not written, written
@@ -173,6 +182,10 @@ def test_it_changes_nothing_and_tells_what_is(watched: Lab, contract: Contract, 
     assert found.document["phase"] == 1
     (users,) = [e["readings"] for e in found.document["evidence"] if e["evidence"] == "users"]
     assert users[0]["value"] == 3 and users[0]["source"] == "host"
+    (gpu1,) = [host for host in found.document["hosts"] if host["host"] == "gpu1"]
+    assert gpu1["administrators"] == [{"user": "chen", "by": ["sudo"]}, {"user": "zhao", "by": ["sudoers: some commands"]}]
+    assert {host["administrators_unknown"] for host in found.document["hosts"]} == {""}
+    assert "chen (sudo)" in found.page and "zhao (sudoers: some commands)" in found.page and "zhao（sudoers：部分命令）" in found.page
     assert found.module("borg")["state"] == "open"
     (slurm,) = found.module("slurm")["conditions"]
     assert slurm["state"] == "unknown" and "7 d are needed" in slurm["found"]
@@ -187,7 +200,7 @@ def test_heat_traffic_and_a_slow_disk_are_named_and_gone_when_calm(watched: Lab,
     package = watched.sh("gpu1", "curl -s http://mirror/apt/pool/ | grep -o 'prometheus_[^\"]*deb' | head -1").stdout.strip()
     assert package
     download = f"while :; do curl -s -o /dev/null http://mirror/apt/pool/{package}; done"
-    watched.sh("gpu1", f"systemd-run -q --unit=download --collect timeout 60 sh -c '{download}'")
+    watched.sh("gpu1", f"systemd-run -q --unit=download --collect timeout 300 sh -c '{download}'")
     try:
         with slow_disk(tmp_path) as disk:
             time.sleep(6)  # the window, so that all of it is hot
