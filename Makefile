@@ -48,27 +48,31 @@ audit: box ## what is true of the box, on one page; changes nothing
 # The longest first; two at a time, because half of a role's time is waiting for timers and for ssh.
 PARTS := role-borg role-elk role-harbor lint unit contract role-gpu_node role-monitoring e2e
 
-test: setup ## all checks and tests, as CI runs them, two at a time
-	@mkdir -p reports && $(MAKE) --no-print-directory -j2 $(addprefix part-,$(PARTS))
+test: setup ## all checks and tests, as CI runs them, two at a time; all to their end, then a table
+	@rm -rf reports/parts && mkdir -p reports/parts
+	@$(MAKE) --no-print-directory -k -j2 $(addprefix part-,$(PARTS)); status=$$?; sort -n reports/parts/* | awk '{print $$3, $$4, $$2}' | column -t -N part,verdict,seconds; exit $$status
 
 part-%:
 	@echo "$* begins: reports/$*.log"; begun=$$(date +%s); \
-	if $(MAKE) --no-print-directory $* >reports/$*.log 2>&1 </dev/null; then tail -n 12 reports/$*.log; echo "$* passed in $$(($$(date +%s) - begun)) s"; \
-	else tail -c 9000 reports/$*.log; echo "$* failed: reports/$*.log"; exit 1; fi
+	$(MAKE) --no-print-directory $* >reports/$*.log 2>&1 </dev/null; status=$$?; seconds=$$(($$(date +%s) - begun)); \
+	if [ $$status = 0 ]; then verdict=passed; tail -n 12 reports/$*.log; else verdict=failed; tail -c 9000 reports/$*.log; fi; \
+	echo "$$begun $$seconds $* $$verdict" >reports/parts/$*; echo "$* $$verdict in $$seconds s: reports/$*.log"; exit $$status
 
 lint: setup ## style, documentation, ansible-lint production, ansible-test sanity
 	@$(BIN)/nox -R -s lint extra-checks ansible-lint types sanity
 
-unit: setup ## pure functions, without hosts
+unit: setup ## pure functions, and what Borg itself does, without hosts
+	@command -v borg >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends borgbackup >/dev/null; }
 	@$(BIN)/python -m pytest -q tests/unit
 
-contract: setup ## static checks, and the liars that the contract must catch
+contract: setup ## static checks, and the bad modules that the contract must catch
 	@$(BIN)/python -m pytest -q tests/contract
 
 roles: role-gpu_node role-monitoring role-elk role-borg role-harbor ## each role through its states, then its own tests
 
+# What molecule remembers of a scenario lies in the checkout: its own place is named after the checkout's last folder alone, which others may have, too.
 role-%: setup
-	@$(BIN)/molecule test -s $* || { tail -c 6000 reports/failed-$*.txt; exit 1; }
+	@MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.cache/molecule/$*/state $(BIN)/molecule test -s $* || { tail -c 6000 reports/failed-$*.txt; exit 1; }
 	@cat reports/contract-$*.txt
 
 e2e: setup ## the README's commands, and the built and installed collection

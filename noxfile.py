@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pathlib
 import shutil
@@ -32,27 +33,20 @@ def sanity(session: nox.Session) -> None:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, copy / name)
-    # ansible-test fetches pip's installer from the net; the one that Python brings does as well
-    cache = pathlib.Path.home() / ".ansible" / "test" / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    for version in ("get_pip_24_2.py", "get_pip_25_2.py", "get_pip_25_3.py"):
-        if not (cache / version).exists():
-            (cache / version).write_text("import ensurepip\n\nensurepip.bootstrap(upgrade=True, default_pip=True)\n", encoding="ascii")
     session.chdir(copy)
     session.run("git", "init", "-q", external=True)
     session.run("git", "add", "-A", external=True)
-    session.run(
-        "ansible-test",
-        "sanity",
-        "--local",
-        "--requirements",
-        "--python",
-        f"{sys.version_info[0]}.{sys.version_info[1]}",
-        "--color",
-        "no",
-        *session.posargs,
-        env={"PYTHONDONTWRITEBYTECODE": "1", **{k: v for k, v in os.environ.items() if k == "HOME"}},
-    )
+    argv = ["ansible-test", "sanity", "--local", "--requirements", "--python", f"{sys.version_info[0]}.{sys.version_info[1]}", "--color", "no"]
+    cache = pathlib.Path.home() / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    # its environments are made once for all checkouts, and not safely by two at a time
+    with open(cache / "gpulab.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        # ansible-test fetches pip's installer from the net; the one that Python brings does as well
+        for version in ("get_pip_24_2.py", "get_pip_25_2.py", "get_pip_25_3.py"):
+            if not (cache / version).exists():
+                (cache / version).write_text("import ensurepip\n\nensurepip.bootstrap(upgrade=True, default_pip=True)\n", encoding="ascii")
+        session.run(*argv, *session.posargs, env={"PYTHONDONTWRITEBYTECODE": "1", **{k: v for k, v in os.environ.items() if k == "HOME"}})
 
 
 @nox.session(name="types", default=False)

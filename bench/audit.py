@@ -18,8 +18,11 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "molecule" / "box"))
+
+from box import PREFIX  # noqa: E402
+
 BIN = ROOT / ".venv" / "bin"
-PREFIX = os.environ.get("BOX_PREFIX", "gpulab")
 READING = """
 import sys, time
 sys.path.insert(0, "/opt/gpulab/gpu_node/lib/python3.11/site-packages"); sys.path.insert(0, "/usr/local/lib/gpulab")

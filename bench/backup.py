@@ -13,10 +13,14 @@ from __future__ import annotations
 import os
 import pathlib
 import subprocess
+import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PREFIX = os.environ.get("BOX_PREFIX", "gpulab")
+sys.path.insert(0, str(ROOT / "molecule" / "box"))
+
+from box import PREFIX  # noqa: E402
+
 PLAIN = (
     "export BORG_REPO=ssh://borg@store1/srv/borg/plain BORG_PASSPHRASE=plain BORG_BASE_DIR=/var/lib/plain "
     "BORG_RSH='ssh -i /root/plain -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR'; "

@@ -14,10 +14,14 @@ import os
 import pathlib
 import statistics
 import subprocess
+import sys
 import typing as t
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PREFIX = os.environ.get("BOX_PREFIX", "gpulab")
+sys.path.insert(0, str(ROOT / "molecule" / "box"))
+
+from box import PREFIX  # noqa: E402
+
 ROUNDS = 3
 LINES = 30000
 # Runs on the host: how long rsyslog of its own takes from a file to a file, by C(config).
