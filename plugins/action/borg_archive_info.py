@@ -6,17 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
-from .borg_repository import ActionModule as RepositoryAction
+from ..plugin_utils._borg import ClientAction
 
 
-class ActionModule(RepositoryAction):
+class ActionModule(ClientAction):
     """A repository that this run would make has archives to come."""
 
     def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
         return super().requires(args) | {("borg_repository", str(args.get("repository"))), ("unit", str(args.get("timer")))}
-
-    def brings(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
-        return set()
 
     def predict(self, args: dict[str, t.Any]) -> None:  # type: ignore[override]
         return None

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._plan.prediction import Tree, prediction, unknown
-from ..plugin_utils._predicting import PredictingAction
+from ..module_utils._prediction import Tree, prediction, unknown
+from ..plugin_utils._actions import PredictingAction
 
 
 class ActionModule(PredictingAction):

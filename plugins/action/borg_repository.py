@@ -10,23 +10,11 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..module_utils._borg.client import lost
-from ..module_utils._plan.prediction import Tree, prediction, unknown
-from ..plugin_utils._predicting import PredictingAction
+from ..module_utils._prediction import Tree, prediction, unknown
+from ..plugin_utils._borg import ClientAction
 
 
-class ActionModule(PredictingAction):
-    """Without borg, the client's key, or its place on the server, only this run's own plan tells what will be."""
-
-    def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
-        return {("package", "borgbackup"), ("path", str(args.get("passphrase_file")))}
-
-    def requires_elsewhere(self, args: dict[str, t.Any]) -> set[tuple[str, tuple[str, str]]]:
-        server = args.get("server")
-        if not server:
-            return set()
-        # with other keys than now the server lets others in than now
-        return {(server, ("package", "borgbackup")), (server, ("unit", "ssh.service")), (server, ("path", str(args.get("authorized_keys"))))}
-
+class ActionModule(ClientAction):
     def brings(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
         return {("borg_repository", str(args.get("repository")))}
 

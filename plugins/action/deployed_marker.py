@@ -13,10 +13,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.yaml import yaml_load
 
-from ..module_utils._plan.host import FACTS
-from ..module_utils._plan.prediction import RESULT_KEY, Tree, prediction, unknown, unknown_reason_in
-from ..module_utils._plan.sealed import without_login
-from ..plugin_utils._predicting import HostAction
+from ..module_utils._host import FACTS
+from ..module_utils._prediction import RESULT_KEY, Tree, prediction, unknown, unknown_reason_in
+from ..module_utils._sealed import without_login
+from ..plugin_utils._actions import HostAction
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

@@ -13,10 +13,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._search import explain
-from ..module_utils._search.signals import SignalError, consequences, repeats
 from ..plugin_utils import _page
-from ..plugin_utils._zh import chinese
+from ..plugin_utils._chinese import chinese
+from ..plugin_utils._logs import causes
+from ..plugin_utils._logs.signals import SignalError, consequences, repeats
 
 
 class ActionModule(ActionBase):
@@ -49,16 +49,16 @@ def document(
     host: str, logs: t.Mapping[str, t.Any], gpus: t.Mapping[str, t.Any], leads: t.Mapping[str, t.AbstractSet[str]], many: t.Mapping[str, float]
 ) -> dict[str, t.Any]:
     """All that the page shows. C(logs) and C(gpus) are what search_lines_info and prometheus_info have returned."""
-    seen = explain.happenings(logs["lines"], many)
+    seen = causes.happenings(logs["lines"], many)
     for each in seen:
         if each.signal == "unit_failed" and each.host == host:
             each.before = logs["before"].get(each.device, [])
-    found = explain.causes(seen, leads, host)
+    found = causes.causes(seen, leads, host)
     off = logs.get("clock")
-    if off is not None and abs(off) > explain.CLOCK:
-        found.append(explain.clock(host, off))
+    if off is not None and abs(off) > causes.CLOCK:
+        found.append(causes.clock(host, off))
     series = [row for answer in gpus.get("answers", {}).values() for row in answer["series"]]
-    read = explain.readings(series, logs["since"], logs["until"])
+    read = causes.readings(series, logs["since"], logs["until"])
     unread = next((answer["reason"] for answer in gpus.get("answers", {}).values() if answer["reason"] and not read), "")
     timeline = [
         dict(
@@ -86,7 +86,7 @@ def document(
         "host": host,
         "since": _time(logs["since"], "%Y-%m-%d %H:%M"),
         "until": _time(logs["until"], "%Y-%m-%d %H:%M"),
-        "sentence": {language: explain.sentence(host, found, logs["total"], language) for language in ("en", "zh")},
+        "sentence": {language: causes.sentence(host, found, logs["total"], language) for language in ("en", "zh")},
         "causes": [dataclasses.asdict(each) for each in found],
         "timeline": sorted(timeline, key=lambda row: t.cast(float, row["when"])),
         "gpus": read,

@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib.util
 import typing as t
 
-from ..plugin_utils._thresholds import ThresholdAction
+from ..plugin_utils._thresholds.action import ThresholdAction
 
 
 class ActionModule(ThresholdAction):

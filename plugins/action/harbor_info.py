@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._predicting import SealingAction
+from ..plugin_utils._actions import SealingAction
 
 
 class ActionModule(SealingAction):

@@ -10,10 +10,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._roadmap.evidence import from_hosts, from_prometheus, merged
-from ..module_utils._roadmap.model import RoadmapError
-from ..module_utils._thresholds.horizontal import plan
-from ..plugin_utils import _roadmap
+from ..plugin_utils._roadmap import files
+from ..plugin_utils._roadmap.evidence import from_hosts, from_prometheus, merged
+from ..plugin_utils._roadmap.model import RoadmapError
+from ..plugin_utils._thresholds.scale_out import plan
 
 
 class ActionModule(ActionBase):
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         args = self._task.args
         now = time.time()
         try:
-            roadmap = _roadmap.read(args.get("roadmap"))
+            roadmap = files.read_roadmap(args.get("roadmap"))
         except RoadmapError as exc:
             raise AnsibleActionFail(str(exc)) from exc
         hosts = {host: _usage(told) for host, told in (args.get("hosts") or {}).items()}

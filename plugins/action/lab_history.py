@@ -8,12 +8,12 @@ import typing as t
 
 from ansible.errors import AnsibleActionFail
 
-from ..module_utils._roadmap.evidence import windows
-from ..module_utils._roadmap.model import RoadmapError
-from ..module_utils._thresholds.model import ThresholdError
-from ..plugin_utils import _roadmap
-from ..plugin_utils._predicting import HostAction
-from ..plugin_utils._thresholds import thresholds
+from ..plugin_utils._actions import HostAction
+from ..plugin_utils._roadmap import files
+from ..plugin_utils._roadmap.evidence import windows
+from ..plugin_utils._roadmap.model import RoadmapError
+from ..plugin_utils._thresholds.action import thresholds
+from ..plugin_utils._thresholds.model import ThresholdError
 
 
 class ActionModule(HostAction):
@@ -24,7 +24,7 @@ class ActionModule(HostAction):
         self._vars = task_vars or {}
         args = dict(self._task.args)
         try:
-            roadmap = _roadmap.read(args.pop("roadmap", None))
+            roadmap = files.read_roadmap(args.pop("roadmap", None))
             limits = thresholds(args.pop("thresholds", None) or {})
         except (RoadmapError, ThresholdError) as exc:
             raise AnsibleActionFail(str(exc)) from exc

@@ -10,8 +10,8 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._roadmap.model import RoadmapError
-from ..plugin_utils import _requests, _roadmap
+from ..plugin_utils._roadmap import files
+from ..plugin_utils._roadmap.model import RoadmapError
 
 
 class ActionModule(ActionBase):
@@ -25,10 +25,10 @@ class ActionModule(ActionBase):
         args = self._task.args
         directory = str(args.get("directory") or "")
         try:
-            modules = _roadmap.read(args.get("roadmap")).modules
+            modules = files.read_roadmap(args.get("roadmap")).modules
         except RoadmapError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        found, wrong = _requests.read(directory, modules) if directory else ([], [])
+        found, wrong = files.read_requests(directory, modules) if directory else ([], [])
         result.update(changed=False, requests=[request.as_dict() for request in found], wrong=wrong)
         result["msg"] = " ".join(wrong) or f"{len(found)} requests."
         result["gpulab_requests"] = {"kept": bool(directory) and os.path.isdir(directory), "requests": result["requests"], "wrong": wrong}

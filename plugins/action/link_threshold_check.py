@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils._thresholds import ThresholdAction
+from ..plugin_utils._thresholds.action import ThresholdAction
 
 
 class ActionModule(ThresholdAction):

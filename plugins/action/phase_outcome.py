@@ -10,9 +10,9 @@ from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._plan.prediction import RESULT_KEY, prediction
-from ..plugin_utils import _requests, _roadmap
+from ..module_utils._prediction import RESULT_KEY, prediction
 from ..plugin_utils._ledger import Ledger
+from ..plugin_utils._roadmap import files
 
 
 class ActionModule(ActionBase):
@@ -59,9 +59,9 @@ class ActionModule(ActionBase):
         """A record for each approved request whose module was brought to its end on all of its hosts."""
         directory = str(self._task.args.get("requests") or "")
         accepted = []
-        for request in _requests.read(directory, _roadmap.read().modules)[0] if directory else []:
+        for request in files.read_requests(directory, files.read_roadmap().modules)[0] if directory else []:
             if request.state == "approved" and request.module in done:
-                accepted.append(prediction("acceptance", _requests.record_of(directory, request.name), None, {"module": request.module}))
+                accepted.append(prediction("acceptance", files.record_of(directory, request.name), None, {"module": request.module}))
                 if not self._task.check_mode:
-                    _requests.accept(directory, request, ledger.verdicts(request.module))
+                    files.accept(directory, request, ledger.verdicts(request.module))
         return accepted

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils._predicting import PredictingAction
+from ..plugin_utils._actions import PredictingAction
 
 
 class ActionModule(PredictingAction):

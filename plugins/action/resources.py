@@ -14,11 +14,11 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import generate_ansible_template_vars, trust_as_template
 
-from ..module_utils._plan.host import POLICY_RC_D, POLICY_RC_D_MARK
-from ..module_utils._plan.prediction import RESULT_KEY, unknown_text
-from ..module_utils._plan.sealed import without_login
+from ..module_utils._host import POLICY_RC_D, POLICY_RC_D_MARK
+from ..module_utils._prediction import RESULT_KEY, unknown_text
+from ..module_utils._sealed import without_login
+from ..plugin_utils._actions import HostAction
 from ..plugin_utils._plan import KINDS, Change, Packages, PlanError, Read, Repository, Resource, Seen, Step, compute, foresee, query, real_after
-from ..plugin_utils._predicting import HostAction
 from ..plugin_utils._sweep import sweep
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ..module_utils._plan.host import others_read
-from ..module_utils._plan.prediction import RESULT_KEY
-from ..plugin_utils._predicting import HostAction
+from ..module_utils._host import others_read
+from ..module_utils._prediction import RESULT_KEY
+from ..plugin_utils._actions import HostAction
 
 # option of resources_info -> kind in the ledger
 _KINDS = {"packages": "package", "paths": "path", "users": "user", "units": "unit", "python_envs": "path"}

@@ -12,10 +12,10 @@ import typing as t
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
-from ..module_utils._requests.model import missing
-from ..module_utils._roadmap.judge import Gate, judge
-from ..module_utils._roadmap.model import Override, Reading, Roadmap, RoadmapError
-from ..plugin_utils import _requests, _roadmap
+from ..plugin_utils._roadmap import files
+from ..plugin_utils._roadmap.judge import Gate, judge
+from ..plugin_utils._roadmap.model import Override, Reading, Roadmap, RoadmapError
+from ..plugin_utils._roadmap.requests import missing
 
 
 class ActionModule(ActionBase):
@@ -29,7 +29,7 @@ class ActionModule(ActionBase):
         args = self._task.args
         now = time.time()
         try:
-            roadmap = _roadmap.read(args.get("roadmap"))
+            roadmap = files.read_roadmap(args.get("roadmap"))
             wanted = [args["module"]] if args.get("module") else list(roadmap.modules)
             if wanted[0] not in roadmap.modules:
                 raise RoadmapError(f"One of the roadmap's modules {', '.join(roadmap.modules)} is expected, but given is {wanted[0]!r}: correct it.")
@@ -73,7 +73,7 @@ def _approved(gate: Gate, directory: str, roadmap: Roadmap) -> Gate:
     """A lab that keeps requests deploys nothing that the team has not approved. A dry run is not asked."""
     if not os.path.isdir(directory):
         return gate
-    found, wrong = _requests.read(directory, roadmap.modules)
+    found, wrong = files.read_requests(directory, roadmap.modules)
     why = missing(gate.module, found)
     return dataclasses.replace(gate, state="closed", reason=" ".join([why, *wrong, gate.reason]).strip()) if why else gate
 

@@ -11,7 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.yaml import yaml_load
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils._inputs import complaints, misspelled
+from ..plugin_utils._role_inputs import complaints, misspelled
 
 
 class ActionModule(ActionBase):

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ..plugin_utils._search import SearchAction
+from ..plugin_utils._actions import PredictingAction
 
 
-class ActionModule(SearchAction):
+class ActionModule(PredictingAction):
     """An engine that has never run has nothing to tell."""
 
-    def predict(self, args: dict[str, t.Any]) -> None:  # type: ignore[override]
+    def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
+        return {("first_start", str(args.get("unit")))}
+
+    def predict(self, args: dict[str, t.Any]) -> None:
         return None

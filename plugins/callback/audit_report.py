@@ -46,9 +46,9 @@ import typing as t
 from ansible import constants
 
 from ..plugin_utils._audit import document
+from ..plugin_utils._callback import Recorder
 from ..plugin_utils._ledger import Ledger
 from ..plugin_utils._page import junit, page
-from ..plugin_utils._recording import Recorder
 from ..plugin_utils._report import Record
 
 

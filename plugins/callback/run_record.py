@@ -38,7 +38,7 @@ import json
 import os
 import typing as t
 
-from ..plugin_utils._recording import Recorder
+from ..plugin_utils._callback import Recorder
 from ..plugin_utils._report import Record, markdown, summary, terminal
 
 

@@ -34,7 +34,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._search.signals import SignalError, pipeline
+from ..plugin_utils._logs.signals import SignalError, pipeline
 
 
 def signal_pipeline(table: dict[str, t.Any]) -> t.Any:

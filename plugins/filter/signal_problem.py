@@ -32,7 +32,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._search.signals import SignalError, check, regex_problem
+from ..plugin_utils._logs.signals import SignalError, check, regex_problem
 
 
 def signal_problem(found: t.Union[dict[str, t.Any], list[str]]) -> str:

@@ -35,7 +35,7 @@ import typing as t
 
 from ansible.errors import AnsibleFilterError
 
-from ..module_utils._search.signals import SignalError, rules
+from ..plugin_utils._logs.signals import SignalError, rules
 
 
 def signal_rules(table: dict[str, t.Any]) -> t.Any:

@@ -74,7 +74,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, access_spec, ages
-from ..module_utils._plan.waiting import read_until
+from ..module_utils._waiting import read_until
 
 
 def main() -> None:

@@ -87,7 +87,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.client import Archive, Borg, BorgError, access_of, access_spec, newest, real_paths, shown
-from ..module_utils._plan.prediction import prediction
+from ..module_utils._prediction import prediction
 
 
 def moment(text: str) -> float:

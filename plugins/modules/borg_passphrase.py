@@ -49,7 +49,7 @@ gpulab_prediction:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.client import Borg, BorgError, PassphraseWrong, access_of, access_spec
-from ..module_utils._plan.prediction import prediction, unknown
+from ..module_utils._prediction import prediction, unknown
 
 
 def main() -> None:

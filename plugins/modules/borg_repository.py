@@ -91,7 +91,7 @@ import time
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, access_spec, ages, lost
-from ..module_utils._plan.prediction import prediction, unknown
+from ..module_utils._prediction import prediction, unknown
 
 
 def main() -> None:

@@ -67,7 +67,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.bucket import BucketError, Folder, above
 from ..module_utils._borg.offsite import State, read_state, write_state
-from ..module_utils._plan.prediction import prediction
+from ..module_utils._prediction import prediction
 
 
 def before(state: State, transaction: int) -> State:

@@ -67,7 +67,7 @@ import shutil
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.bucket import BucketError, Folder
-from ..module_utils._plan.prediction import prediction
+from ..module_utils._prediction import prediction
 
 
 def main() -> None:

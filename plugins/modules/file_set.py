@@ -74,9 +74,9 @@ import pwd
 import tempfile
 import typing as t
 
-from ..module_utils._plan.host import others_read, read_path
-from ..module_utils._plan.prediction import difference, prediction, project, unknown
-from ..module_utils._plan.sealed import SealedModule
+from ..module_utils._host import others_read, read_path
+from ..module_utils._prediction import difference, prediction, project, unknown
+from ..module_utils._sealed import SealedModule
 
 HIDDEN = {"sha256": unknown("secret")}  # of what others may not read: a digest of a password lets it be guessed offline
 

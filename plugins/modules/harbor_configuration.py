@@ -58,6 +58,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -65,17 +69,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    value=dict(type="raw", no_log=False),
-    secret=dict(type="bool", default=False, no_log=False),
-)
+from ..module_utils._harbor.settings import Setting
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_configuration", OPTIONS)
+    keep(Setting)
 
 
 if __name__ == "__main__":

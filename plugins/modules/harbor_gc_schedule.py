@@ -59,6 +59,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -66,17 +70,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    cron=dict(type="str", default="0 0 2 * * *"),
-    delete_untagged=dict(type="bool", default=True),
-    workers=dict(type="int", default=1),
-)
+from ..module_utils._harbor.settings import GarbageCollection
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_gc_schedule", OPTIONS)
+    keep(GarbageCollection)
 
 
 if __name__ == "__main__":

@@ -65,15 +65,16 @@ gc_cron:
 import time
 import typing as t
 
-from ..module_utils._harbor.client import ACCESS_SPEC, Client, HarborError, access_of
-from ..module_utils._plan.sealed import SealedModule
+from ..module_utils._harbor.client import ACCESS_SPEC, Access, Client
+from ..module_utils._json_api import ApiError, access_of
+from ..module_utils._sealed import SealedModule
 
 
 def main() -> None:
     module = SealedModule(argument_spec=dict(**ACCESS_SPEC), supports_check_mode=True)
     try:
-        module.exit_json(changed=False, **_read(Client(access_of(module.plain))))
-    except HarborError as exc:
+        module.exit_json(changed=False, **_read(Client(access_of(Access, module.plain))))
+    except ApiError as exc:
         module.fail_json(msg=str(exc))
 
 

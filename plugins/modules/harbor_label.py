@@ -61,6 +61,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -68,18 +72,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    project=dict(type="str"),
-    color=dict(type="str", default=""),
-    description=dict(type="str", default=""),
-)
+from ..module_utils._harbor.projects import Label
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_label", OPTIONS)
+    keep(Label)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -80,23 +84,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-from ..module_utils._harbor.model import SEVERITIES
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    public=dict(type="bool"),
-    storage_limit=dict(type="str"),
-    auto_scan=dict(type="bool"),
-    prevent_vul=dict(type="bool"),
-    severity=dict(type="str", choices=list(SEVERITIES)),
-    auto_sbom_generation=dict(type="bool"),
-    enable_content_trust_cosign=dict(type="bool"),
-)
+from ..module_utils._harbor.projects import Project
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_project", OPTIONS)
+    keep(Project)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -66,17 +70,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    project=dict(type="str", required=True),
-    username=dict(type="str", required=True),
-    role=dict(type="str", choices=["project_admin", "maintainer", "developer", "guest", "limited_guest"], default="developer"),
-)
+from ..module_utils._harbor.accounts import Member
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_project_member", OPTIONS)
+    keep(Member)
 
 
 if __name__ == "__main__":

@@ -61,6 +61,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -68,18 +72,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    endpoint=dict(type="str", required=True),
-    public=dict(type="bool"),
-    storage_limit=dict(type="str"),
-)
+from ..module_utils._harbor.projects import ProxyCache
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_proxy_cache", OPTIONS)
+    keep(ProxyCache)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -100,23 +104,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-from ..module_utils._harbor.model import TYPES
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    type=dict(type="str", choices=list(TYPES), default="docker-registry"),
-    endpoint=dict(type="str"),
-    insecure=dict(type="bool", default=False),
-    access_key=dict(type="str", default="", no_log=False),
-    access_secret=dict(type="str", no_log=True),
-    renew_secret=dict(type="bool", default=False, no_log=False),
-    description=dict(type="str", default=""),
-)
+from ..module_utils._harbor.replication import Endpoint
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_registry_endpoint", OPTIONS)
+    keep(Endpoint)
 
 
 if __name__ == "__main__":

@@ -106,6 +106,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -113,27 +117,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    source=dict(type="str", default=""),
-    destination=dict(type="str", default=""),
-    namespace=dict(type="str", default=""),
-    flatten=dict(type="int", default=-1),
-    repositories=dict(type="str", default="**"),
-    tags=dict(type="str", default="**"),
-    trigger=dict(type="str", choices=["manual", "scheduled", "event_based"], default="manual"),
-    cron=dict(type="str", default=""),
-    override=dict(type="bool", default=True),
-    deletion=dict(type="bool", default=False),
-    speed=dict(type="int", default=-1),
-    enabled=dict(type="bool", default=True),
-)
+from ..module_utils._harbor.replication import Replication
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_replication_policy", OPTIONS)
+    keep(Replication)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -92,29 +96,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-from ..module_utils._harbor.model import KEEPS
-
-OPTIONS = dict(
-    project=dict(type="str", required=True),
-    rules=dict(
-        type="list",
-        elements="dict",
-        default=[],
-        options=dict(
-            keep=dict(type="str", choices=list(KEEPS), required=True),
-            number=dict(type="int", default=0),
-            repositories=dict(type="str", default="**"),
-            tags=dict(type="str", default="**"),
-            untagged=dict(type="bool", default=True),
-        ),
-    ),
-    cron=dict(type="str", default="0 0 3 * * *"),
-)
+from ..module_utils._harbor.retention import Retention
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_retention", OPTIONS)
+    keep(Retention)
 
 
 if __name__ == "__main__":

@@ -81,6 +81,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -88,22 +92,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    project=dict(type="str"),
-    access=dict(type="list", elements="str", default=[]),
-    days=dict(type="int", default=365),
-    description=dict(type="str", default=""),
-    disabled=dict(type="bool", default=False),
-    secret_file=dict(type="path", no_log=False),
-    renew_secret=dict(type="bool", default=False, no_log=False),
-)
+from ..module_utils._harbor.accounts import Robot
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_robot", OPTIONS)
+    keep(Robot)
 
 
 if __name__ == "__main__":

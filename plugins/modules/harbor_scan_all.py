@@ -51,6 +51,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -58,15 +62,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    cron=dict(type="str", default="0 0 3 * * 0"),
-)
+from ..module_utils._harbor.settings import ScanAll
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_scan_all", OPTIONS)
+    keep(ScanAll)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -69,18 +73,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    project=dict(type="str", required=True),
-    repositories=dict(type="str", default="**"),
-    tags=dict(type="str", required=True),
-    disabled=dict(type="bool", default=False),
-)
+from ..module_utils._harbor.retention import Immutability
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_tag_immutability", OPTIONS)
+    keep(Immutability)
 
 
 if __name__ == "__main__":

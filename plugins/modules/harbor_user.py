@@ -69,6 +69,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -76,20 +80,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-
-OPTIONS = dict(
-    username=dict(type="str", required=True),
-    email=dict(type="str"),
-    realname=dict(type="str", default=""),
-    comment=dict(type="str", default=""),
-    sysadmin=dict(type="bool", default=False),
-    password=dict(type="str", no_log=True),
-)
+from ..module_utils._harbor.accounts import User
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_user", OPTIONS)
+    keep(User)
 
 
 if __name__ == "__main__":

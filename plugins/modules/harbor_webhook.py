@@ -91,6 +91,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+state:
+  description: V(pending) in a dry run that would first start Harbor, else V(present).
+  returned: always
+  type: str
 gpulab_prediction:
   description: The objects that differ.
   returned: always
@@ -98,23 +102,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._harbor.apply import module_of
-from ..module_utils._harbor.model import EVENTS
-
-OPTIONS = dict(
-    project=dict(type="str", required=True),
-    name=dict(type="str", required=True),
-    address=dict(type="str", no_log=True),
-    kind=dict(type="str", choices=["http", "slack"], default="http"),
-    payload=dict(type="str", choices=["Default", "CloudEvents"], default="Default"),
-    events=dict(type="list", elements="str", choices=list(EVENTS), default=[]),
-    insecure=dict(type="bool", default=False),
-    enabled=dict(type="bool", default=True),
-)
+from ..module_utils._harbor.webhooks import Webhook
+from ..module_utils._objects import keep
 
 
 def main() -> None:
-    module_of("harbor_webhook", OPTIONS)
+    keep(Webhook)
 
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ import typing as t
 
 from ansible.module_utils.urls import open_url
 
-from ..module_utils._plan.sealed import SealedModule
-from ..module_utils._usage.prometheus import Prometheus, PrometheusError
+from ..module_utils._prometheus import Prometheus, PrometheusError
+from ..module_utils._sealed import SealedModule
 
 
 def main() -> None:

@@ -78,9 +78,9 @@ import typing as t
 
 from ansible.module_utils.urls import open_url
 
-from ..module_utils._plan.prediction import prediction, unknown
-from ..module_utils._plan.sealed import SealedModule
-from ..module_utils._plan.waiting import read_until
+from ..module_utils._prediction import prediction, unknown
+from ..module_utils._sealed import SealedModule
+from ..module_utils._waiting import read_until
 
 _LOADED = "prometheus_config_last_reload_success_timestamp_seconds"
 _WELL = "prometheus_config_last_reload_successful"

@@ -85,7 +85,7 @@ images:
 import time
 
 from ..module_utils._images.registry import Access, Registry, RegistryError, chosen, split
-from ..module_utils._plan.sealed import SealedModule
+from ..module_utils._sealed import SealedModule
 
 
 def main() -> None:

@@ -91,9 +91,9 @@ import tempfile
 import typing as t
 
 from ..module_utils._images.registry import Access, Registry, RegistryError, promote, split
-from ..module_utils._plan.objects import leave
-from ..module_utils._plan.prediction import Tree, prediction
-from ..module_utils._plan.sealed import SealedModule
+from ..module_utils._objects import exit_with
+from ..module_utils._prediction import Tree, prediction
+from ..module_utils._sealed import SealedModule
 
 
 class Step(t.NamedTuple):
@@ -195,7 +195,7 @@ def main() -> None:
                     raise RegistryError(f"{step.change['key']} is expected to be {step.digest} now, but is not: see the logs of the registry.")
     except RegistryError as exc:
         module.fail_json(msg=str(exc))
-    leave(module, [step.change for step in steps])
+    exit_with(module, [step.change for step in steps])
 
 
 if __name__ == "__main__":

@@ -165,9 +165,9 @@ now:
   type: float
 """
 
-from ..module_utils._plan.host import HostReader, UnreadableHost, unwritten
-from ..module_utils._plan.sealed import SealedModule
-from ..module_utils._plan.waiting import read_until
+from ..module_utils._host import HostReader, UnreadableHost, unwritten
+from ..module_utils._sealed import SealedModule
+from ..module_utils._waiting import read_until
 
 
 def main() -> None:

@@ -64,15 +64,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._search.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-)
+from ..module_utils._objects import keep
+from ..module_utils._search.objects import Index
 
 
 def main() -> None:
-    module_of("search_index", OPTIONS)
+    keep(Index)
 
 
 if __name__ == "__main__":

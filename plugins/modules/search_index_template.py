@@ -76,16 +76,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._search.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    body=dict(type="dict", required=True),
-)
+from ..module_utils._objects import keep
+from ..module_utils._search.objects import Template
 
 
 def main() -> None:
-    module_of("search_index_template", OPTIONS)
+    keep(Template)
 
 
 if __name__ == "__main__":

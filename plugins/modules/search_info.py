@@ -87,9 +87,10 @@ rules:
 import time
 import typing as t
 
-from ..module_utils._plan.sealed import SealedModule
-from ..module_utils._plan.waiting import read_until
-from ..module_utils._search.client import ACCESS_SPEC, Client, SearchError, access_of
+from ..module_utils._json_api import ApiError, access_of
+from ..module_utils._sealed import SealedModule
+from ..module_utils._search.client import ACCESS_SPEC, Access, Client
+from ..module_utils._waiting import read_until
 
 HEALTH = "/_cluster/health?master_timeout=5s"
 
@@ -108,7 +109,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.plain
-    client = Client(module.run_command, access_of(wanted))
+    client = Client(module.run_command, access_of(Access, wanted))
 
     def all_heard(newest: dict[str, float]) -> bool:
         return all(newest.get(host, wanted["wait_lines"] + 1) <= wanted["wait_lines"] for host in wanted["hosts"])
@@ -116,7 +117,7 @@ def main() -> None:
     def health_of() -> dict[str, t.Any]:
         try:
             return t.cast("dict[str, t.Any]", client.get(HEALTH))
-        except SearchError:  # too few to agree on anything
+        except ApiError:  # too few to agree on anything
             return {"status": "red", "number_of_nodes": 0}
 
     def well(health: dict[str, t.Any]) -> bool:
@@ -127,7 +128,7 @@ def main() -> None:
         told, health = client.get("/"), read_until(health_of, well, wanted["wait_seconds"], 1.0)
         newest = read_until(lambda: _newest(client, wanted["index"]), all_heard, wanted["wait_lines"], 1.0) if wanted["index"] else {}
         rules = read_until(lambda: _rules(client, wanted["alerts"]), set(wanted["rules"]).issubset, wanted["wait_lines"], 1.0) if wanted["alerts"] else []
-    except SearchError as exc:
+    except ApiError as exc:
         module.fail_json(msg=str(exc))
     told = dict(version=told["version"]["number"], status=health["status"], nodes=health["number_of_nodes"])
     module.exit_json(changed=False, state="present", newest=newest, rules=rules, **told)

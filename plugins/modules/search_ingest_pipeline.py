@@ -71,16 +71,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._search.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    body=dict(type="dict", required=True),
-)
+from ..module_utils._objects import keep
+from ..module_utils._search.objects import Pipeline
 
 
 def main() -> None:
-    module_of("search_ingest_pipeline", OPTIONS)
+    keep(Pipeline)
 
 
 if __name__ == "__main__":

@@ -100,10 +100,11 @@ import time
 import typing as t
 from urllib.parse import quote
 
-from ..module_utils._evidence.window import duration_seconds
-from ..module_utils._plan.sealed import SealedModule
+from ..module_utils._json_api import ApiError, access_of
+from ..module_utils._sealed import SealedModule
 from ..module_utils._search import beats
-from ..module_utils._search.client import ACCESS_SPEC, Client, SearchError, access_of
+from ..module_utils._search.client import ACCESS_SPEC, Access, Client
+from ..module_utils._window import duration_seconds
 
 MOST = 5000
 # Numbers of accounts that are people's.
@@ -127,11 +128,11 @@ def main() -> None:
     since, until = (_moment(module, name, now) for name in ("since", "until"))
     if since >= until:
         module.fail_json(msg=f"since is expected to be before until, but is {since - until:.0f} s after it: correct one of them.")
-    client = Client(module.run_command, access_of(wanted))
+    client = Client(module.run_command, access_of(Access, wanted))
     try:
         client.wait(wanted["wait_seconds"])
         module.exit_json(changed=False, since=since, until=until, **_read(client, wanted, since, until))
-    except SearchError as exc:
+    except ApiError as exc:
         module.fail_json(msg=str(exc))
 
 

@@ -87,22 +87,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._search.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    cluster=dict(type="list", elements="str", default=[]),
-    indices=dict(
-        type="list",
-        elements="dict",
-        default=[],
-        options=dict(patterns=dict(type="list", elements="str", required=True), actions=dict(type="list", elements="str", required=True)),
-    ),
-)
+from ..module_utils._objects import keep
+from ..module_utils._search.objects import Role
 
 
 def main() -> None:
-    module_of("search_role", OPTIONS)
+    keep(Role)
 
 
 if __name__ == "__main__":

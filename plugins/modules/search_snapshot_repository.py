@@ -72,17 +72,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._search.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    type=dict(type="str", default="fs"),
-    settings=dict(type="dict", default={}),
-)
+from ..module_utils._objects import keep
+from ..module_utils._search.objects import SnapshotRepository
 
 
 def main() -> None:
-    module_of("search_snapshot_repository", OPTIONS)
+    keep(SnapshotRepository)
 
 
 if __name__ == "__main__":

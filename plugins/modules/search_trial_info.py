@@ -73,10 +73,11 @@ left_out:
 import time
 import typing as t
 
-from ..module_utils._evidence.window import duration_seconds
-from ..module_utils._plan.sealed import SealedModule
-from ..module_utils._search.client import ACCESS_SPEC, Client, SearchError, access_of
+from ..module_utils._json_api import ApiError, access_of
+from ..module_utils._sealed import SealedModule
+from ..module_utils._search.client import ACCESS_SPEC, Access, Client
 from ..module_utils._search.trial import query, summary
+from ..module_utils._window import duration_seconds
 
 MOST = 10000
 BATCH = 500
@@ -98,11 +99,11 @@ def main() -> None:
     ago = duration_seconds(wanted["since"])
     if ago is None:
         module.fail_json(msg=f"since is expected to be a time as 7d, 12h or 30min, but is {wanted['since']!r}: correct it.")
-    client = Client(module.run_command, access_of(wanted))
+    client = Client(module.run_command, access_of(Access, wanted))
     try:
         client.wait(wanted["wait_seconds"])
         module.exit_json(changed=False, **_try(client, wanted, time.time() - ago))
-    except SearchError as exc:
+    except ApiError as exc:
         module.fail_json(msg=str(exc))
 
 

@@ -72,17 +72,12 @@ gpulab_prediction:
   elements: dict
 """
 
-from ..module_utils._search.apply import module_of
-
-OPTIONS = dict(
-    name=dict(type="str", required=True),
-    password=dict(type="str", no_log=True),
-    roles=dict(type="list", elements="str", default=[]),
-)
+from ..module_utils._objects import keep
+from ..module_utils._search.objects import User
 
 
 def main() -> None:
-    module_of("search_user", OPTIONS)
+    keep(User)
 
 
 if __name__ == "__main__":

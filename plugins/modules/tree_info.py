@@ -46,7 +46,7 @@ import stat
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._plan.host import sha256_of
+from ..module_utils._host import sha256_of
 
 
 def read(root: str, path: str) -> dict[str, object] | None:

@@ -13,10 +13,10 @@ import collections
 import re
 import typing as t
 
-from ..module_utils._thresholds.judge import amount
-from ..module_utils._thresholds.model import METRICS
+from ._chinese import chinese
 from ._report import Record, change_line
-from ._zh import chinese
+from ._thresholds.judge import amount
+from ._thresholds.model import METRICS
 
 SCHEMA = 1
 GATES = {

@@ -16,11 +16,11 @@ import xml.etree.ElementTree as ET
 
 import jinja2
 
-from ..module_utils._evidence.window import duration
-from ..module_utils._thresholds.judge import amount
-from ..module_utils._thresholds.model import METRICS
+from ..module_utils._window import duration
 from ._audit import GATES, Document, counts, reasons
-from ._zh import chinese
+from ._chinese import chinese
+from ._thresholds.judge import amount
+from ._thresholds.model import METRICS
 
 Tree = t.Dict[str, t.Any]
 

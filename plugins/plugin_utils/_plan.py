@@ -20,8 +20,8 @@ import posixpath
 import typing as t
 from urllib.parse import unquote, urlsplit
 
-from ..module_utils._plan.host import APT_AUTH, POLICY_RC_D, normalised
-from ..module_utils._plan.prediction import Tree, difference, is_unknown, prediction, project, readable, unknown, unknown_reason_in
+from ..module_utils._host import APT_AUTH, POLICY_RC_D, normalised
+from ..module_utils._prediction import Tree, difference, is_unknown, prediction, project, readable, unknown, unknown_reason_in
 from . import _x509
 from ._ledger import Thing
 
@@ -728,7 +728,7 @@ class PolicyRcD(Resource):
 
 
 class LeftModules(Resource):
-    """Not in any list: what ansible-core put on the host for a run that was killed, with its arguments in it, see module_utils/_plan/host.py."""
+    """Not in any list: what ansible-core put on the host for a run that was killed, with its arguments in it, see module_utils/_host.py."""
 
     kind = "leftover"
     spec: t.ClassVar[dict[str, t.Any]] = {}

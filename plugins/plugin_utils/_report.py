@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ..module_utils._plan.prediction import UNKNOWN_KEY, Tree
+from ..module_utils._prediction import UNKNOWN_KEY, Tree
 
 Record = t.Dict[str, t.Any]
 

@@ -19,7 +19,7 @@ from planted import SOUNDS_SECRET, Secret, Situation, all_pairs, needles, read
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".collections"))
 
-from ansible_collections.gpulab.expansion.plugins.module_utils._plan.sealed import SECRET_OPTIONS  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.module_utils._sealed import SECRET_OPTIONS  # noqa: E402
 
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 # Names that sound like a secret and are none: files of secrets, which are told, and public halves of keys.
@@ -112,20 +112,42 @@ def secret_options(path: pathlib.Path) -> set[str]:
     return found
 
 
+def imported(path: pathlib.Path) -> set[pathlib.Path]:
+    """C(path), and what it imports of this collection, and so on."""
+    found, left = set[pathlib.Path](), [path]
+    while left:
+        one = left.pop()
+        if one in found:
+            continue
+        found.add(one)
+        for node in ast.walk(ast.parse(one.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                place = one.parents[node.level - 1].joinpath(*(node.module or "").split("."))
+                left += [file for file in (place.with_suffix(".py"), *((place / f"{name.name}.py") for name in node.names)) if file.is_file()]
+    return found
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
 def test_a_module_gets_its_secrets_apart(path: pathlib.Path) -> None:
     text = path.read_text(encoding="utf-8")
-    given = secret_options(path)
-    for client in ("_harbor", "_search"):
-        if f"{client}." in text:
-            given |= secret_options(ROOT / "plugins" / "module_utils" / client / "client.py")
-    assert given <= SECRET_OPTIONS, "name it in module_utils/_plan/sealed.py"
+    files = imported(path)
+    given = {option for file in files for option in secret_options(file)}
+    assert given <= SECRET_OPTIONS, "name it in module_utils/_sealed.py"
     takes_addresses = bool(re.search(r"\burls?=(dict|names)", text))
     if given or takes_addresses:
-        assert "SealedModule(" in text or "apply import module_of" in text, "secrets and addresses with a password are moved apart by SealedModule"
-        assert (ROOT / "plugins" / "action" / path.name).exists(), "the action of the same name moves them apart"
+        kept = re.search(r"(?m)^from \.\.module_utils\._objects import keep(_all)?$", text)
+        assert "SealedModule(" in text or kept, "secrets and addresses with a password are moved apart by SealedModule"
+        assert (ROOT / "plugins" / "action" / path.name).exists() or path.stem in ROUTED, "the action moves them apart"
         assert "gpulab.expansion.sealed" in text
     assert "AnsibleModule(" not in text.replace("SealedModule(", "") or not given
+
+
+ROUTED = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]["modules"]
+
+
+def test_what_is_imported_is_followed() -> None:
+    files = {str(file.relative_to(ROOT / "plugins")) for file in imported(ROOT / "plugins" / "modules" / "harbor_objects.py")}
+    assert {"module_utils/_harbor/client.py", "module_utils/_harbor/webhooks.py", "module_utils/_sealed.py"} <= files
 
 
 def test_the_situations_meet_in_pairs() -> None:

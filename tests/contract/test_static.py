@@ -18,6 +18,8 @@ import yaml
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".collections"))
 
+from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.kinds import KINDS as HARBOR  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.objects import KINDS as SEARCH  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS  # noqa: E402
 
 FORBIDDEN = {f"{ns}{m}" for ns in ("", "ansible.builtin.", "ansible.legacy.") for m in ("command", "shell", "raw", "script", "expect")}
@@ -39,7 +41,7 @@ READ_BEFORE = {
     "plugins/modules/prometheus_reload.py": "compares what Prometheus says it loaded with the files' times before it reloads",
     "plugins/modules/registry_promotion.py": "starts the checks that the lab names, before it changes anything, and never in a dry run",
     "plugins/modules/usage_info.py": "cvtsudoers only reads",
-    "plugins/module_utils/_plan/host.py": "dpkg-query, systemctl show and apt-get -s only read",
+    "plugins/module_utils/_host.py": "dpkg-query, systemctl show and apt-get -s only read",
 }
 
 
@@ -130,6 +132,32 @@ def test_specs_and_defaults_are_equal() -> None:
             assert name.startswith(f"{role.name}_"), name
 
 
+def test_each_module_of_objects_leads_to_their_action() -> None:
+    routed = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]["modules"]
+    wanted = {name: {"action_plugin": f"gpulab.expansion.{family}_objects"} for family, kinds in (("harbor", HARBOR), ("search", SEARCH)) for name in kinds}
+    del wanted["harbor_configuration"]  # what a setting is before its Harbor runs is not known: it has an action that asks
+    assert routed == wanted
+    for name, kind in {**HARBOR, **SEARCH}.items():
+        assert f"    keep({kind.__name__})\n" in (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_each_line_knows_where_it_runs() -> None:
+    """Code of the controller in plugin_utils, of modules and hosts in module_utils. No domain imports another, and nothing imports what stands above it."""
+    for path in sorted(ROOT.glob("plugins/**/*.py")):
+        here = path.relative_to(ROOT / "plugins").parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or not node.level:
+                continue
+            there = [*here[: len(here) - node.level], *(node.module or "").split(".")]
+            floor = ["module_utils", "modules", "plugin_utils", "action", "callback", "filter"]
+            assert there[0] in ("module_utils", "plugin_utils") and floor.index(there[0]) <= floor.index(here[0]), f"{path} imports {'.'.join(there)}"
+            assert here[0] != "modules" or there[0] == "module_utils", f"{path}: a module takes nothing of the controller's with it"
+            if here[0] == there[0] == "module_utils" and len(here) > 2:
+                assert there[1] == here[1] or not (ROOT / "plugins" / there[0] / there[1]).is_dir(), f"{path} imports another domain: {there[1]}"
+            if here[0] == there[0] == "module_utils" and len(here) == 2:
+                assert len(there) == 2, f"{path}: what all share imports no domain, but {'.'.join(there)}"
+
+
 def test_roles_know_no_group_names() -> None:
     for path in ROOT.glob("roles/**/*"):
         if path.is_file() and path.suffix in (".yml", ".j2"):
@@ -169,7 +197,7 @@ ARGUMENTS = {
         "the admin's arguments; an image begins with its registry, and plan() has looked at its name"
     ),
     ("plugins/module_utils/_harbor/serve.py", "*argv"): "what _compose is called with, which this test looks at",
-    ("plugins/module_utils/_plan/host.py", "*options"): "APT's options, which simulation() writes itself, and its directories below Ansible's own",
+    ("plugins/module_utils/_host.py", "*options"): "APT's options, which simulation() writes itself, and its directories below Ansible's own",
     ("plugins/action/resources.py", "list(argv)"): "what command() is called with, which this test looks at",
     ("plugins/action/resources.py", "*apt"): "literals, three lines above",
     ("plugins/module_utils/_borg/client.py", "*options"): "what _borg is called with: options written there; names come apart, after --",
@@ -301,8 +329,8 @@ def test_one_place_builds_the_command_lines_of_a_program() -> None:
         for program in programs_of(path.read_text(encoding="utf-8"))[0]:
             places.setdefault(program, set()).add(path.stem)
     assert {program: stems for program, stems in places.items() if len(stems) > 1} == {
-        "systemctl": {"client", "host", "keep", "prometheus_reload", "ship"},
-        "dpkg-query": {"host", "resources"},
+        "systemctl": {"client", "_host", "keep", "prometheus_reload", "ship"},
+        "dpkg-query": {"_host", "resources"},
         "borg": {"client", "offsite"},  # locks on the server, without a key
     }
 

@@ -34,8 +34,8 @@ from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series impor
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import Reader, read  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.facts import image_of  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.fit import judge, node_of  # noqa: E402
-from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.judge import judge_all  # noqa: E402
-from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.model import Series, load  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.judge import judge_all  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.model import Series, load  # noqa: E402
 
 PROGRAM = pathlib.Path(__file__).with_name("program.cu")
 LOOK = Reader(pynvml).read

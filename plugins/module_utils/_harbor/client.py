@@ -15,21 +15,15 @@ import json
 import re
 import time
 import typing as t
-import urllib.error
 from urllib.parse import quote, urlencode
 
-from ansible.module_utils.urls import open_url
+from .._json_api import Answer, ApiError, ask
 
-TIMEOUT = 15
 PAGE = 100  # the most that it gives at once
 PAGES = 1000  # of a list; who tells more goes round in a circle
 NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # of a project or robot
 PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 AGAIN = 2.0  # seconds until a question that came to nothing is asked once more
-
-
-class HarborError(Exception):
-    """A sentence for the admin."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,15 +41,6 @@ ACCESS_SPEC: dict[str, t.Any] = dict(
     ca_path=dict(type="path", default=""),
     unit=dict(type="str", default=""),
 )
-
-
-def access_of(params: t.Mapping[str, t.Any]) -> Access:
-    return Access(**{field.name: params[field.name] for field in dataclasses.fields(Access)})
-
-
-class Answer(t.NamedTuple):
-    status: int
-    body: t.Any
 
 
 class Client:
@@ -95,7 +80,7 @@ class Client:
             rows += found
             if len(found) < PAGE:
                 return rows
-        raise HarborError(f"{self._access.url} is expected to end its list of {path}, but goes on after {PAGES} pages: see the logs of harbor-core.")
+        raise ApiError(f"{self._access.url} is expected to end its list of {path}, but goes on after {PAGES} pages: see the logs of harbor-core.")
 
     def logs_in(self, username: str, password: str) -> bool:
         """Whether that one has this password."""
@@ -109,13 +94,13 @@ class Client:
     def _body(self, method: str, path: str, answer: Answer) -> t.Any:
         if answer.status in (401, 403):
             what = "that one's password" if answer.status == 401 else "what that one may do"
-            raise HarborError(
+            raise ApiError(
                 f"{self._access.url} is expected to let {self._access.username} {method} {path}, but refuses with {answer.status}"
                 f"{_reason(answer.body)}: correct {what}."
             )
         if answer.status >= 300:
             way = "correct what was asked for" if answer.status < 500 else "see the logs of harbor-core, then run this again"
-            raise HarborError(f"{self._access.url} is expected to accept {method} {path}, but answers {answer.status}{_reason(answer.body)}: {way}.")
+            raise ApiError(f"{self._access.url} is expected to accept {method} {path}, but answers {answer.status}{_reason(answer.body)}: {way}.")
         return answer.body
 
     def _ask(
@@ -136,25 +121,11 @@ class Client:
         access = self._access
         url = f"{access.url.rstrip('/')}/api/v2.0{quote(path)}" + (f"?{urlencode(query)}" if query else "")
         more: dict[str, t.Any] = {"ca_path": access.ca_path} if access.ca_path else {}
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            found = open_url(
-                url,
-                method=method,
-                data=data,
-                headers={"Content-Type": "application/json", **(headers or {})},
-                timeout=TIMEOUT,
-                url_username=access.username,
-                url_password=access.password,
-                force_basic_auth=True,
-                **more,
-            )
-            return Answer(found.status, self._parsed(method, path, found.read()))
-        except urllib.error.HTTPError as exc:
-            return Answer(exc.code, _lenient(exc.read()))
-        except (OSError, ValueError) as exc:
-            told = str(getattr(exc, "reason", exc))
-            raise HarborError(f"{access.url} is expected to answer, but does not: {told}. Start Harbor, or correct the address or the certificate.") from exc
+        login = dict(url_username=access.username, url_password=access.password, force_basic_auth=True, **more)
+        return ask(method, url, body, self._silent, lambda raw: self._parsed(method, path, raw), headers, **login)
+
+    def _silent(self, why: str) -> ApiError:
+        return ApiError(f"{self._access.url} is expected to answer, but does not: {why}. Start Harbor, or correct the address or the certificate.")
 
     def _parsed(self, method: str, path: str, raw: bytes) -> t.Any:
         if not raw:
@@ -162,17 +133,10 @@ class Client:
         try:
             return json.loads(raw)
         except ValueError as exc:
-            raise HarborError(
+            raise ApiError(
                 f"{self._access.url} is expected to answer {method} {path} with JSON, but what came is none ({raw[:60]!r}): is that the address of Harbor?"
                 " Correct it, or run this again."
             ) from exc
-
-
-def _lenient(raw: bytes) -> t.Any:
-    try:
-        return json.loads(raw)
-    except ValueError:
-        return raw.decode("utf-8", "replace")
 
 
 def _reason(body: t.Any) -> str:

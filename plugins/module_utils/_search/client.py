@@ -13,17 +13,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import typing as t
-import urllib.error
 
-from ansible.module_utils.urls import open_url
-
-from .._plan.waiting import read_until
-
-TIMEOUT = 15
-
-
-class SearchError(Exception):
-    """A sentence for the admin."""
+from .._json_api import Answer, ApiError, ask
+from .._waiting import read_until
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,15 +42,6 @@ ACCESS_SPEC: dict[str, t.Any] = dict(
     password=dict(type="str", default="", no_log=True),
     wait_seconds=dict(type="int", default=120),
 )
-
-
-def access_of(params: dict[str, t.Any]) -> Access:
-    return Access(**{field.name: params[field.name] for field in dataclasses.fields(Access)})
-
-
-class Answer(t.NamedTuple):
-    status: int
-    body: t.Any
 
 
 class Client:
@@ -92,7 +75,7 @@ class Client:
         def ask() -> str:
             try:
                 answer = self._ask("GET", "/")
-            except SearchError as exc:
+            except ApiError as exc:
                 return str(exc)
             early = answer.status in (401, 503) and "not" in json.dumps(answer.body) and "initialized" in json.dumps(answer.body)
             return "it is still starting" if early or answer.status in (429, 503) else ""
@@ -101,7 +84,7 @@ class Client:
         if why and self._running():
             why = read_until(ask, lambda told: not told or not self._running(), seconds, 1.0)
         if why:
-            raise SearchError(why if why.endswith(".") else self._late(seconds))
+            raise ApiError(why if why.endswith(".") else self._late(seconds))
 
     def _late(self, seconds: float) -> str:
         return f"{self._access.url} is expected to be ready within {seconds:.0f} s, but is not: see journalctl -u {self._access.unit or 'its unit'}."
@@ -113,12 +96,12 @@ class Client:
 
     def _body(self, method: str, path: str, answer: Answer) -> t.Any:
         if answer.status in (401, 403):
-            raise SearchError(
+            raise ApiError(
                 f"{self._access.url} is expected to let {self._access.username or self._access.client_cert or 'us'} {method} {path}, but refuses with "
                 f"{answer.status}{_reason(answer.body)}: correct who asks, or what that one may do."
             )
         if answer.status >= 300:
-            raise SearchError(f"{self._access.url} is expected to accept {method} {path}, but answers {answer.status}{_reason(answer.body)}.")
+            raise ApiError(f"{self._access.url} is expected to accept {method} {path}, but answers {answer.status}{_reason(answer.body)}.")
         return answer.body
 
     def _ask(self, method: str, path: str, body: t.Any = None, who: tuple[str, str] | None = None) -> Answer:
@@ -130,30 +113,15 @@ class Client:
             more.update(client_cert=access.client_cert, client_key=access.client_key)
         if access.ca_path:
             more["ca_path"] = access.ca_path
-        data = None if body is None else json.dumps(body).encode()
-        try:
-            found = open_url(access.url.rstrip("/") + path, method=method, data=data, headers={"Content-Type": "application/json"}, timeout=TIMEOUT, **more)
-            return Answer(found.status, _parsed(found.read()))
-        except urllib.error.HTTPError as exc:
-            return Answer(exc.code, _parsed(exc.read()))
-        except (OSError, ValueError) as exc:
-            raise SearchError(self._silent(exc)) from exc
+        return ask(method, access.url.rstrip("/") + path, body, self._silent, **more)
 
-    def _silent(self, exc: Exception) -> str:
-        told = str(getattr(exc, "reason", exc))
+    def _silent(self, why: str) -> ApiError:
         if self._access.unit and not self._running():
-            return (
+            return ApiError(
                 f"{self._access.unit} is expected to run, but does not, and what it keeps can only be read from it: "
                 f"see journalctl -u {self._access.unit}, start it, then run this again."
             )
-        return f"{self._access.url} is expected to answer, but does not: {told}. Start {self._access.unit or 'the engine'}, or correct the address."
-
-
-def _parsed(raw: bytes) -> t.Any:
-    try:
-        return json.loads(raw)
-    except ValueError:
-        return raw.decode("utf-8", "replace")
+        return ApiError(f"{self._access.url} is expected to answer, but does not: {why}. Start {self._access.unit or 'the engine'}, or correct the address.")
 
 
 def _reason(body: t.Any) -> str:

@@ -18,9 +18,10 @@ import typing as t
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.gpulab.expansion.plugins.module_utils import _json_api
 from ansible_collections.gpulab.expansion.plugins.module_utils._harbor import client
-from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.model import size
-from ansible_collections.gpulab.expansion.plugins.module_utils._plan.sealed import seal
+from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.projects import size
+from ansible_collections.gpulab.expansion.plugins.module_utils._sealed import seal
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -350,7 +351,7 @@ def test_a_server_that_is_ill_is_one_sentence(harbor: Harbor, run: t.Callable[..
 
 
 def test_a_server_that_is_slow_is_not_waited_for_for_ever(harbor: Harbor, run: t.Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "TIMEOUT", 0.2)
+    monkeypatch.setattr(_json_api, "TIMEOUT", 0.2)
     harbor.delay = 1.0
     ran = run("harbor_project", {"name": "vision"})
     assert ran.result["failed"] and not ran.wrote and "is expected to answer, but does not: " in ran.said and "timed out" in ran.said
@@ -553,3 +554,39 @@ def test_a_name_is_kept_as_it_is_or_refused_and_reaches_nothing_else(harbor: Har
     else:
         again = run(module, NAMED[module](name))
         assert not again.result.get("failed") and not again.result["changed"], again
+
+
+VISION: list[dict[str, t.Any]] = [
+    {"harbor_registry_endpoint": [{**HUB, "type": "harbor"}]},
+    {"harbor_project": [{"name": "vision"}]},
+    {"harbor_proxy_cache": [{"name": "hub-cache", "endpoint": "hub"}]},
+    {"harbor_user": [BOB]},
+    {"harbor_project_member": [{"project": "vision", "username": "bob"}]},
+    {"harbor_label": [{"project": "hub-cache", "name": "mark"}]},
+    {"harbor_retention": []},
+    {"harbor_replication_policy": [{"name": "out", "destination": "hub"}]},
+]
+
+
+def test_one_call_keeps_objects_of_many_kinds(harbor: Harbor, run: t.Callable[..., Ran]) -> None:
+    """A dry run predicts what belongs to a project that is not there yet, from the same list."""
+    dry = run("harbor_objects", *VISION, check=True)
+    assert not dry.wrote and len(dry.result["gpulab_prediction"]) == 7, dry.said
+    real = run("harbor_objects", *VISION)
+    assert real.result.get("gpulab_prediction") == dry.result["gpulab_prediction"] and len(real.wrote) == 7, real.said
+    again = run("harbor_objects", *VISION)
+    assert not again.result["changed"] and not again.wrote
+
+
+@pytest.mark.parametrize(
+    ("last", "sentence"),
+    [
+        ({"harbor_project_member": [{"project": "visoin", "username": "alice"}]}, "project visoin is expected to be there, but is not"),
+        ({"harbor_label": [{"name": "mark", "color": "red"}]}, "a color as #0065AB is expected"),
+        ({"harbor_project": [{"name": "ml", "state": "absent"}]}, "confirm is expected to be 'ml'"),
+    ],
+)
+def test_one_call_is_refused_before_anything_is_changed(run: t.Callable[..., Ran], last: dict[str, t.Any], sentence: str) -> None:
+    for check in (True, False):
+        ran = run("harbor_objects", *VISION[:3], last, check=check)
+        assert sentence in ran.said and not ran.wrote

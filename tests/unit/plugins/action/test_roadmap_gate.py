@@ -8,10 +8,10 @@ import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.action.roadmap_gate import _known
-from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.model import Reading, RoadmapError
-from ansible_collections.gpulab.expansion.plugins.plugin_utils import _roadmap
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.files import read_roadmap
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.model import Reading, RoadmapError
 
-ROADMAP = _roadmap.read()
+ROADMAP = read_roadmap()
 
 
 def test_what_is_declared_stands_beside_what_is_measured() -> None:

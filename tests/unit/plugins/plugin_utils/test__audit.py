@@ -16,15 +16,15 @@ import pytest
 from ansible_collections.gpulab.expansion.plugins.action.roadmap_gate import _known, _told
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import Gpu, Reading
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series import series
-from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.judge import judge
-from ansible_collections.gpulab.expansion.plugins.module_utils._roadmap.model import Override
-from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.horizontal import plan
-from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.judge import judge_all
-from ansible_collections.gpulab.expansion.plugins.module_utils._thresholds.model import Series
-from ansible_collections.gpulab.expansion.plugins.plugin_utils import _roadmap
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._audit import broken, document
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._page import junit, page
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds import thresholds
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.files import read_roadmap
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.judge import judge
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.model import Override
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.action import thresholds
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.judge import judge_all
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.model import Series
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.scale_out import plan
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -56,7 +56,7 @@ def fleet(hosts: int, used: int = 20000, hot: tuple[int, int] | None = None) -> 
 
 
 def lab(users: float | None, declared: dict[str, t.Any] | None = None, hosts: int = 1) -> Records:
-    roadmap = _roadmap.read()
+    roadmap = read_roadmap()
     reading = {"source": "host", "time": NOW, "value": users, "reason": "" if users is not None else "no host was read"}
     known = _known(roadmap, {"users": [reading]}, declared or {}, NOW)
     gates = [_told(judge(module, known, [], NOW), roadmap) for module in roadmap.modules.values()]
@@ -149,7 +149,7 @@ def test_the_page_holds_both_languages_and_nothing_from_elsewhere() -> None:
 
 
 def test_who_answers_for_a_gate_is_told_in_both_languages_and_nothing_twice() -> None:
-    roadmap = _roadmap.read()
+    roadmap = read_roadmap()
     override = Override.from_dict({"module": "vgpu", "by": "Li Wei", "reason": "the course begins", "until": "2026-11-30"})
     gate = _told(judge(roadmap.modules["vgpu"], {}, [override], NOW), roadmap)
     found = document([record("control", gates=[gate])], {}, "now", 1, None)

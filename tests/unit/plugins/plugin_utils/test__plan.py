@@ -7,18 +7,8 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction import unknown, unknown_text
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import (
-    KINDS,
-    PlanError,
-    Repository,
-    Resource,
-    compute,
-    deb822,
-    foresee,
-    query,
-    real_after,
-)
+from ansible_collections.gpulab.expansion.plugins.module_utils._prediction import unknown, unknown_text
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS, PlanError, Repository, Resource, compute, deb822, foresee, query, real_after
 
 BARE: dict[str, t.Any] = {
     "now": 1000.0,

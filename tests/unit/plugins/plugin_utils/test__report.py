@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction import unknown
+from ansible_collections.gpulab.expansion.plugins.module_utils._prediction import unknown
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._report import change_line, markdown, summary, terminal
 from hypothesis import given
 from hypothesis import strategies as st

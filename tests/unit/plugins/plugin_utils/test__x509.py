@@ -11,7 +11,7 @@ import ipaddress
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._plan.prediction import unknown, unknown_text
+from ansible_collections.gpulab.expansion.plugins.module_utils._prediction import unknown, unknown_text
 from ansible_collections.gpulab.expansion.plugins.plugin_utils import _x509
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS, PlanError, compute, query
 from cryptography import x509

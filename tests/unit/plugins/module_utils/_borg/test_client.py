@@ -8,15 +8,7 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import (
-    Access,
-    Borg,
-    BorgError,
-    RepositoryMissing,
-    ages,
-    first_error,
-    seconds,
-)
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Access, Borg, BorgError, RepositoryMissing, ages, first_error, seconds
 
 ACCESS = Access("ssh://borg@store1/repo", "/etc/a pass", "ssh -i k", "/var/lib/b")
 LISTED = {

@@ -12,14 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.metrics import registry_of
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import (
-    HOST_STATES,
-    Gpu,
-    Process,
-    cuda_version,
-    reading_of,
-    throttle_reasons,
-)
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import HOST_STATES, Gpu, Process, cuda_version, reading_of, throttle_reasons
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import Reader, has_nvidia_gpu, read
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.tasks import tasks
 from prometheus_client import generate_latest

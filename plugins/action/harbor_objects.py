@@ -1,0 +1,12 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ..module_utils._harbor.kinds import KINDS
+from ..plugin_utils._objects import ObjectsAction
+
+
+class ActionModule(ObjectsAction):
+    kinds = KINDS

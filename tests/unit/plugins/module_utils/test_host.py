@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils import _host as host
+
+SIMULATED = """NOTE: This is only a simulation!
+Inst python3-packaging (23.0-1 box:box [all])
+Inst openssh-server [1:9.2p1-2] (1:9.2p1-3 Debian:12 [amd64])
+Remv chrony [4.3-2]
+Conf python3-packaging (23.0-1 box:box [all])
+"""
+
+
+def test_simulation_is_read() -> None:
+    assert host.parse_simulation(SIMULATED) == {
+        "install": [
+            {"name": "python3-packaging", "old": None, "version": "23.0-1"},
+            {"name": "openssh-server", "old": "1:9.2p1-2", "version": "1:9.2p1-3"},
+        ],
+        "remove": ["chrony"],
+    }
+
+
+def test_apt_writes_nothing_outside_a_folder_that_goes_away(tmp_path: pathlib.Path) -> None:
+    ran = []
+
+    def run(argv: list[str], environ_update: dict[str, str], **_more: str) -> tuple[int, str, str]:
+        places = [option.partition("=")[2] for option in argv if option.startswith("Dir::")] + [environ_update["TMPDIR"]]
+        ran.append((argv[-1], [pathlib.Path(place).is_relative_to(tmp_path) for place in places]))
+        (pathlib.Path(environ_update["TMPDIR"]) / "apt-key.978pev.asc").touch()
+        return 0, SIMULATED, ""
+
+    reader = host.HostReader(run, str(tmp_path))
+    assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": None}, False)
+    assert ran == [("update", [True] * 6), ("python3-packaging", [True] * 6)]
+    assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": "23.0-1"}, True), "what an earlier run left half way is looked at, too"
+    assert not list(tmp_path.iterdir())
+
+
+def test_first_error_of_apt() -> None:
+    assert host.first_error("Reading lists...\nE: Unable to locate package x\nE: more\n") == "Unable to locate package x"
+    assert host.first_error("") == "no reason given"
+
+
+def test_paths(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "a"
+    file.write_text("x", encoding="ascii")
+    file.chmod(0o640)
+    found = host.read_path(str(file))
+    assert found is not None
+    assert (found["type"], found["mode"], found["size"]) == ("file", "0640", 1)
+    assert found["sha256"] == "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+    assert host.read_path(str(tmp_path / "none")) is None
+    assert host.read_path(str(file / "below a file")) is None
+    (tmp_path / "link").symlink_to("nowhere")
+    assert host.read_path(str(tmp_path / "link"))["type"] == "link"  # type: ignore[index]
+    assert host.read_path(str(tmp_path))["read_only"] is False  # type: ignore[index]
+
+
+def test_units_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host.os.path, "isdir", lambda p: True)
+    blocks = (
+        "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nNeedDaemonReload=no\nActiveEnterTimestampMonotonic=5000000\n\n"
+        "LoadState=not-found\nActiveState=inactive\nUnitFileState=\nNeedDaemonReload=no\nActiveEnterTimestampMonotonic=0\n"
+    )
+    reader = host.HostReader(lambda argv, **_more: (0, blocks, ""), "/tmp")
+    found = reader.units(["a.service", "b.service"])
+    assert found["b.service"] is None
+    assert found["a.service"]["active"] == "active" and found["a.service"]["need_daemon_reload"] is False  # type: ignore[index]
+
+
+def test_host_without_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host.os.path, "isdir", lambda p: False)
+    with pytest.raises(host.UnreadableHost, match="systemd is expected to run this host"):
+        host.HostReader(lambda argv: (0, "", ""), "/tmp").units(["a.service"])
+
+
+def test_python_env(tmp_path: pathlib.Path) -> None:
+    assert host.read_python_env(str(tmp_path)) is None
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python").touch()
+    (tmp_path / "lib/python3.11/site-packages/nvidia_ml_py-13.615.71.dist-info").mkdir(parents=True)
+    assert host.read_python_env(str(tmp_path)) == {"nvidia-ml-py": "13.615.71"}
+
+
+def test_modules_of_runs_that_were_killed_are_seen(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    now = 100_000.0
+    for name, age in (("tmp-left", 700), ("tmp-running", 700), ("tmp-young", 10), ("moduletmp-young", 700), ("moduletmp-left", 90_000)):
+        folder = tmp_path / f"ansible-{name}"
+        folder.mkdir()
+        os.utime(folder, (now - age, now - age))
+    monkeypatch.setattr(host, "_command_lines", lambda: "python3 /tmp/x/ansible-tmp-running/AnsiballZ_file_set.py")
+    assert host.left_modules(str(tmp_path), now) == [str(tmp_path / f"ansible-{name}") for name in ("moduletmp-left", "tmp-left")]
+    assert host.left_modules("", now) == []
+
+
+def test_a_python_env_in_a_place_of_any_name_with_folders_of_any_name(tmp_path: pathlib.Path) -> None:
+    place = tmp_path / "[a-b]*"
+    packages = place / "lib" / "python3.11" / "site-packages"
+    for name in ("noversion", "-", "ok-1.0", "a-b\nc-2"):
+        (packages / f"{name}.dist-info").mkdir(parents=True)
+    (place / "bin").mkdir()
+    (place / "bin" / "python").touch()
+    assert host.read_python_env(str(place)) == {"ok": "1.0", "a-b\nc": "2", "": ""}
