@@ -18,7 +18,9 @@ from ..module_utils._host import POLICY_RC_D, POLICY_RC_D_MARK
 from ..module_utils._prediction import RESULT_KEY, unknown_text
 from ..module_utils._sealed import without_login
 from ..plugin_utils._actions import HostAction
-from ..plugin_utils._plan import KINDS, Change, Packages, PlanError, Read, Repository, Resource, Seen, Step, compute, foresee, query, real_after
+from ..plugin_utils._resources.base import Change, PlanError, Resource, Seen, Step
+from ..plugin_utils._resources.files import Read
+from ..plugin_utils._resources.plan import KINDS, compute, foresee, query, real_after
 from ..plugin_utils._sweep import sweep
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -46,17 +48,16 @@ class ActionModule(HostAction):
         foreseen = self._ledger.foreseen(self._host) if self._task.check_mode else []
         if wanted["simulate"]["install"]:
             # a source that an earlier list would add has the package, perhaps
-            sources = {path: text for p in foreseen for path, text in p.get("sources", {}).items()}
+            sources = {path: text for p in foreseen for path, text in p["sources"].items()}
             wanted["simulate"]["sources"] = {**sources, **wanted["simulate"]["sources"]}
         seen = foresee(self._observe(wanted), foreseen)
         self._ledger.note_markers(self._host, seen["markers"])
         changes = self._compute(resources, seen)
-        self._probe([url for c in changes if hasattr(c.resource, "urls") for url in c.resource.urls()])
+        self._probe([url for c in changes for url in c.resource.urls()])
         predictions = [c.as_prediction() for c in changes]
         if self._task.check_mode:
             self._ledger.add(self._host, {thing for c in changes for thing in c.brings()})
-            more = [{"sources": c.resource.sources()} if isinstance(c.resource, Repository) else {} for c in changes]
-            self._ledger.foresee(self._host, [{**p, **sources} for p, sources in zip(predictions, more)])
+            self._ledger.foresee(self._host, [{**p, "sources": c.resource.sources()} for p, c in zip(predictions, changes)])
         else:
             sweep(constants.DEFAULT_LOCAL_TMP, time.time())
         if changes and not self._task.check_mode:
@@ -95,7 +96,7 @@ class ActionModule(HostAction):
     @staticmethod
     def _beside(made: Resource, raw: t.Any) -> list[Resource]:
         try:
-            return list(made.beside()) if isinstance(made, Repository) else []
+            return made.beside()
         except PlanError as exc:
             raise AnsibleActionFail(str(exc), obj=raw) from exc
 
@@ -110,7 +111,7 @@ class ActionModule(HostAction):
             raise AnsibleActionFail(f"{kind}: {' '.join(checked.error_messages)}", obj=raw)
         args = checked.validated_parameters
         try:
-            if kind == "file":
+            if "template" in cls.spec:
                 args["content"] = self._content(templar, args, raw)
             return cls(args, index)
         except PlanError as exc:
@@ -250,12 +251,7 @@ class ActionModule(HostAction):
 def _diff(change: Change) -> dict[str, str]:
     title = f"{change.resource.kind} {change.resource.key}"
     header = f"{title}  ({'; '.join(change.impact)})" if change.impact else title
-    if isinstance(change.resource, Packages):
-        before, after = "", change.text[1] if change.text else ""
-    elif change.text and "sha256" in change.after:
-        before, after = change.text
-    else:
-        before, after = _as_text(change.before or {}), _as_text(change.after)
+    before, after = change.text or (_as_text(change.before or {}), _as_text(change.after))
     return {"before_header": title, "after_header": header, "before": before, "after": after}
 
 

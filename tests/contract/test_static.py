@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / ".collections"))
 
 from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.kinds import KINDS as HARBOR  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.objects import KINDS as SEARCH  # noqa: E402
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.plan import KINDS  # noqa: E402
 
 FORBIDDEN = {f"{ns}{m}" for ns in ("", "ansible.builtin.", "ansible.legacy.") for m in ("command", "shell", "raw", "script", "expect")}
 FRAGILE = {f"{ns}{m}" for ns in ("", "ansible.builtin.") for m in ("lineinfile", "blockinfile", "replace")} | {"community.general.ini_file"}

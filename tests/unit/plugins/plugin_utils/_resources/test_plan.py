@@ -8,7 +8,9 @@ import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._prediction import unknown, unknown_text
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS, PlanError, Repository, Resource, compute, deb822, foresee, query, real_after
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.base import PlanError, Resource
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.packages import Repository, deb822
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.plan import KINDS, compute, foresee, query, real_after
 
 BARE: dict[str, t.Any] = {
     "now": 1000.0,
@@ -86,7 +88,7 @@ def converged(mtime: float, since: float, **unit: t.Any) -> dict[str, t.Any]:
 
 
 def _world(observed: dict[str, t.Any]) -> t.Any:
-    from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import World
+    from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.base import World
 
     return World(observed, frozenset({("path", "/etc/chrony")}), frozenset())
 

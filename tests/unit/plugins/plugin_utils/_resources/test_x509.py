@@ -12,8 +12,9 @@ import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._prediction import unknown, unknown_text
-from ansible_collections.gpulab.expansion.plugins.plugin_utils import _x509
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._plan import KINDS, PlanError, compute, query
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources import x509 as ours
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.base import PlanError
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.plan import KINDS, compute, query
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -67,15 +68,15 @@ AUTHORITY = certificate(request("authority", "authority", (), True))
     ],
 )
 def test_why_a_certificate_is_made_anew(pem: str, said: str) -> None:
-    wanted = _x509.request(request())
+    wanted = ours.request(request())
     assert wanted is not None
-    assert _x509.wrong(pem, wanted, AUTHORITY, NOW.timestamp(), 30) == said
+    assert ours.wrong(pem, wanted, AUTHORITY, NOW.timestamp(), 30) == said
 
 
 def test_an_authority_signs_itself() -> None:
-    wanted = _x509.request(request("authority", "authority", (), True))
+    wanted = ours.request(request("authority", "authority", (), True))
     assert wanted is not None and wanted.authority
-    assert _x509.wrong(AUTHORITY, wanted, AUTHORITY, NOW.timestamp(), 30) == ""
+    assert ours.wrong(AUTHORITY, wanted, AUTHORITY, NOW.timestamp(), 30) == ""
 
 
 # -- as resources

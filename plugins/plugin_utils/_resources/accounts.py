@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""System users.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ...module_utils._prediction import Tree, difference, project, unknown
+from .._ledger import Thing
+from .base import Change, Resource, Seen, Step, World, become
+
+
+class User(Resource):
+    kind = "user"
+    spec = dict(
+        name=dict(type="str", required=True),
+        home=dict(type="path", required=True),
+        shell=dict(type="path", default="/usr/sbin/nologin"),
+        comment=dict(type="str", default=""),
+        create_home=dict(type="bool", default=False),
+    )
+
+    @property
+    def key(self) -> str:
+        return str(self.args["name"])
+
+    def query(self) -> dict[str, t.Any]:
+        return {"users": [self.key]}
+
+    def brings(self) -> set[Thing]:
+        return {("user", self.key)}
+
+    def actual(self, seen: Seen) -> Tree | None:
+        return seen["users"].get(self.key)
+
+    @classmethod
+    def foresee(cls, seen: Seen, key: str, after: Tree) -> None:
+        become(seen["users"], key, after, {})
+
+    def plan(self, world: World) -> Change | None:
+        observed = world.seen["users"][self.key]
+        # who is given no comment keeps his own
+        asked = {name: self.args[name] for name in ("home", "shell", "comment") if self.args[name] or name != "comment"}
+        desired = {**asked, "group": self.key}
+        if observed is None:
+            desired["uid"] = unknown("server_assigned")
+        after = difference(desired, observed)
+        if not after:
+            return None
+        args = {"name": self.key, "system": True, "create_home": self.args["create_home"], **asked}
+        return Change(self, None if observed is None else project(observed, after), after, (), (Step("ansible.builtin.user", args),))

@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every kind of resource answers. Pure: no I/O, no Ansible.
+
+A kind is one class: what it needs to be read, what it shall be, which steps get it there, what it brings for the resources after it, and what a
+later task of the same dry run finds of it.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import posixpath
+import typing as t
+from urllib.parse import unquote, urlsplit
+
+from ...module_utils._prediction import Tree, prediction
+from .._ledger import Thing
+
+Seen = t.Dict[str, t.Any]  # the result of resources_info
+
+
+def protected(name: str, patterns: t.Iterable[str], confirmed: t.AbstractSet[str]) -> bool:
+    return name not in confirmed and any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+class PlanError(Exception):
+    """The desired state cannot be planned; C(index) is the resource's place in the list."""
+
+    def __init__(self, message: str, index: int = 0) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One thing to execute. C(module) 'write' steps that follow each other are executed together."""
+
+    module: str
+    args: t.Mapping[str, t.Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One resource that differs: what was, what will be, how, and what that means for those who work on the host."""
+
+    resource: Resource
+    before: Tree | None
+    after: Tree
+    impact: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
+    text: tuple[str, str] | None = None  # before and after, for the diff
+
+    more: frozenset[Thing] = frozenset()  # what only this very change brings
+
+    def brings(self) -> set[Thing]:
+        """What later resources and tasks may count on; new content of a file restarts those who read the old one, a new mode does not."""
+        return self.resource.brings() | self.more | ({("content", self.resource.key)} if "sha256" in self.after else set())
+
+    def as_prediction(self) -> Tree:
+        return prediction(self.resource.kind, self.resource.key, self.before, self.after, self.impact)
+
+
+@dataclasses.dataclass(frozen=True)
+class World:
+    """What a resource may look at while it is planned."""
+
+    seen: Seen
+    pending: frozenset[Thing]  # brought by earlier resources of the list or earlier tasks of this run
+    confirmed: frozenset[str]
+
+    def parent_exists(self, path: str) -> bool:
+        parent = posixpath.dirname(path)
+        return ("path", parent) in self.pending or self.seen["paths"].get(parent) is not None
+
+
+class Resource:
+    """Base of the kinds. C(args) has passed the kind's C(spec)."""
+
+    kind: t.ClassVar[str]
+    spec: t.ClassVar[dict[str, t.Any]]
+
+    def __init__(self, args: t.Mapping[str, t.Any], index: int) -> None:
+        self.args = args
+        self.index = index
+
+    @property
+    def key(self) -> str:
+        return str(self.args["path"])
+
+    def query(self) -> dict[str, t.Any]:
+        """What resources_info must read for this resource."""
+        raise AssertionError("each kind answers")
+
+    def plan(self, world: World) -> Change | None:
+        raise AssertionError("each kind answers")
+
+    def actual(self, seen: Seen) -> Tree | None:
+        """The tree as it is, in the shape of the planned C(after)."""
+        raise AssertionError("each kind answers")
+
+    def brings(self) -> set[Thing]:
+        """What later resources may count on once this one is there."""
+        return set()
+
+    def beside(self) -> list[Resource]:
+        """Resources that come with this one, before it."""
+        return []
+
+    def sources(self) -> dict[str, str]:
+        """Package sources that it adds, by path: a dry run simulates packages with them."""
+        return {}
+
+    def urls(self) -> list[str]:
+        """Addresses that must answer before anything is changed."""
+        return []
+
+    @classmethod
+    def foresee(cls, seen: Seen, key: str, after: Tree) -> None:
+        """Make of C(seen) what it would be after this prediction of this dry run: another role on the same host finds done what the first would do."""
+
+    def missing(self, seen: Seen) -> list[str]:
+        """What this resource promised to bring and did not, checked after the real run."""
+        return []
+
+    def error(self, message: str) -> PlanError:
+        return PlanError(f"{self.kind} {self.key}: {message}", self.index)
+
+    def require_parent(self, world: World) -> None:
+        parent = world.seen["paths"].get(posixpath.dirname(self.key))
+        if parent is not None and parent.get("read_only"):
+            raise self.error(
+                f"{posixpath.dirname(self.key)} is expected to be writable, but is mounted read-only: mount it read-write, or choose another place."
+            )
+        if not world.parent_exists(self.key):
+            raise self.error(
+                f"its directory {posixpath.dirname(self.key)} is expected to exist or to come earlier in this list, and does neither: "
+                "list the directory, or the package that brings it."
+            )
+
+
+def become(rows: dict[str, Tree | None], key: str, after: Tree, new: Tree) -> None:
+    """The row of C(key), if it was read, with what C(after) says of it; one that was not there begins as C(new)."""
+    if key in rows:
+        rows[key] = {**new, **(rows[key] or {}), **after}
+
+
+def split_login(url: str) -> tuple[str, tuple[str, str] | None]:
+    """C(url) without its user and password, and these."""
+    parts = urlsplit(url)
+    if not parts.username or parts.password is None:
+        return url, None
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl(), (unquote(parts.username), unquote(parts.password))

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the gpulab.expansion authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Units of systemd.
+
+This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ...module_utils._prediction import Tree, difference, project, unknown
+from .._ledger import Thing
+from .base import Change, Resource, Seen, Step, World, become, protected
+
+PROTECTED_UNITS = ("docker.service", "containerd.service", "slurmd.service", "kubelet.service", "nvidia-*.service")
+
+
+RUNNING = ("active", "activating", "reloading")
+IDLE: Tree = {"active": "inactive", "enabled": "disabled", "need_daemon_reload": False}
+
+
+class Unit(Resource):
+    kind = "unit"
+    spec = dict(
+        name=dict(type="str", required=True),
+        state=dict(type="str", choices=["started", "stopped"]),
+        enabled=dict(type="bool"),
+        restarted_by=dict(type="list", elements="path", default=[]),
+        makes=dict(type="path", default=""),
+    )
+
+    @property
+    def key(self) -> str:
+        return str(self.args["name"])
+
+    def query(self) -> dict[str, t.Any]:
+        return {"units": [self.key], "paths": [*self.args["restarted_by"], *filter(None, [self.args["makes"]])]}
+
+    def brings(self) -> set[Thing]:
+        return {("unit", self.key)}
+
+    @classmethod
+    def foresee(cls, seen: Seen, key: str, after: Tree) -> None:
+        become(seen["units"], key, {**after, "since": seen["now"]}, IDLE)
+
+    def actual(self, seen: Seen) -> Tree | None:
+        found = seen["units"].get(self.key)
+        return found and {**found, "active": "active" if found["active"] in RUNNING else "inactive"}
+
+    def _file(self) -> str:
+        """Its unit file; an instance (name@instance.timer) has that of its template (name@.timer)."""
+        stem, at, instance = self.key.partition("@")
+        return f"/etc/systemd/system/{stem}{at}{'.' + instance.rpartition('.')[2] if at else ''}"
+
+    def plan(self, world: World) -> Change | None:
+        observed = world.seen["units"][self.key]
+        if observed is None and not {("unit", self.key), ("path", self._file())} & world.pending:
+            raise self.error("it is expected to exist or to be brought by a package or file earlier in this list, and is neither.")
+        now = observed or {**IDLE, "since": None}
+        desired: Tree = {}
+        if self.args["state"]:
+            desired["active"] = "active" if self.args["state"] == "started" else "inactive"
+        if self.args["enabled"] is not None and now["enabled"] != "static":
+            desired["enabled"] = "enabled" if self.args["enabled"] else "disabled"
+        running = now["active"] in RUNNING
+        steady = {**now, "active": "active" if running else "inactive"}
+        after = difference(desired, steady if observed else None)
+        stale = running and self.args["state"] == "started" and self._older_than_its_files(world, now["since"])
+        if stale or after.get("active") == "active":
+            after["since"] = unknown("time")
+        if (now["need_daemon_reload"] or ("content", self._file()) in world.pending) and (after or observed):
+            after["need_daemon_reload"] = False
+        if not after:
+            return None
+        if observed and (stale or after.get("active") == "inactive") and protected(self.key, PROTECTED_UNITS, world.confirmed):
+            raise self.error(
+                "it is expected to keep running, because jobs and containers run under it, but this would restart or stop it: drain the host, then "
+                "name the unit in the role's *_confirm list."
+            )
+        state = "restarted" if stale else self.args["state"]
+        args = {"name": self.key, "daemon_reload": True, "enabled": self.args["enabled"], "state": state}
+        impact = ((f"restarts {self.key}",) if stale else ()) + ((f"stops {self.key}",) if after.get("active") == "inactive" and observed else ())
+        steps = (Step("ansible.builtin.systemd_service", {k: v for k, v in args.items() if v is not None}),)
+        # an engine that has never run keeps nothing yet; of one that is stopped nobody can say what it keeps
+        first = self.args["makes"] and after.get("active") == "active" and world.seen["paths"].get(self.args["makes"]) is None
+        more = frozenset({("first_start", self.key)} if first else ())
+        return Change(self, None if observed is None else project(steady, after), after, impact, steps, more=more)
+
+    def _older_than_its_files(self, world: World, since: float | None) -> bool:
+        """A unit that started before one of its files was written runs with the old one, also when the run that wrote it was killed."""
+        files = [f for f in (world.seen["paths"].get(p) for p in self.args["restarted_by"]) if f is not None]
+        written = [f["mtime"] for f in files if f["mtime"] <= world.seen["now"]]
+        return any(("content", p) in world.pending for p in self.args["restarted_by"]) or (since is not None and any(m > since for m in written))
