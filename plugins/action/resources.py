@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import os
 import time
@@ -18,7 +19,7 @@ from ..module_utils._host import POLICY_RC_D, POLICY_RC_D_MARK
 from ..module_utils._prediction import RESULT_KEY, unknown_text
 from ..module_utils._sealed import without_login
 from ..plugin_utils._actions import HostAction
-from ..plugin_utils._resources.base import Change, PlanError, Resource, Seen, Step
+from ..plugin_utils._resources.base import Change, Confirmation, PlanError, Resource, Seen, Step
 from ..plugin_utils._resources.files import Read
 from ..plugin_utils._resources.plan import KINDS, compute, foresee, query, real_after
 from ..plugin_utils._sweep import sweep
@@ -39,9 +40,8 @@ class ActionModule(HostAction):
     def run(self, tmp: t.Any = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         self._vars = task_vars or {}
-        unexpected = set(self._task.args) - {"list", "confirm"}
-        if unexpected or "list" not in self._task.args:
-            raise AnsibleActionFail(f"resources: expected are list and confirm, got {', '.join(sorted(self._task.args)) or 'nothing'}.")
+        if set(self._task.args) != {"list"}:
+            raise AnsibleActionFail(f"resources: list is expected and nothing else, got {', '.join(sorted(self._task.args)) or 'nothing'}.")
         self._origins: list[t.Any] = []
         resources = self._resources(self._task.args["list"])
         wanted = query(resources)
@@ -143,11 +143,19 @@ class ActionModule(HostAction):
 
     def _compute(self, resources: list[Resource], seen: Seen) -> list[Change]:
         pending = self._ledger.pending(self._host) if self._task.check_mode else set()
-        confirmed = self._templar.template(self._task.args.get("confirm") or [])
+        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
         try:
-            return compute(resources, seen, pending, confirmed)
+            return compute(resources, seen, pending, self._confirmed(), today)
         except PlanError as exc:
             raise AnsibleActionFail(f"{self._host}: {exc}", obj=self._origins[exc.index] if self._origins else None) from exc
+
+    def _confirmed(self) -> list[Confirmation]:
+        """The lab's, of this host. Who misspells a host would wait for it for ever."""
+        confirmed = [Confirmation.from_dict(entry) for entry in self._templar.template(self._vars.get("lab_confirm") or [])]
+        for one in confirmed:
+            if one.host not in self._vars["groups"]["all"]:
+                raise PlanError(f"A confirmation in lab_confirm is expected to name a host of the inventory, but names {one.host}: correct it.")
+        return [one for one in confirmed if one.host == self._host]
 
     def _probe(self, urls: list[str]) -> None:
         """A mirror that is down stops the run before anything is changed, also the dry run."""

@@ -17,6 +17,8 @@ description:
   - Packages are installed without starting their services; a C(unit) resource starts them.
   - A file that a running unit read at its start, and that was written later, means a restart, also when the run that
     wrote it was interrupted. So there is no handler to lose.
+  - Drivers, kernels, container engines and their units are not upgraded, removed, restarted or stopped, because jobs run on them, unless the lab's
+    variable C(lab_confirm) names the host and the package or unit, who answers for that, why, and until which day. The prediction quotes it.
   - What a dry run cannot know (a generated key, an assigned number, a time, a secret) is told as unknown, with the reason.
 extends_documentation_fragment:
   - gpulab.expansion.attributes
@@ -49,13 +51,6 @@ options:
     type: list
     elements: dict
     required: true
-  confirm:
-    description:
-      - Names of packages that may be upgraded or removed, and of units that may be restarted or stopped, although running jobs or
-        containers depend on them.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""

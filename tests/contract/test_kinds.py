@@ -71,6 +71,56 @@ def test_an_error_points_at_one_resource(lab: Lab) -> None:
     assert f"broken.yml:{line}" in run.output, run.output
 
 
+# A driver of two versions, and a tool that needs the second one.
+DRIVERS = """
+set -e
+mkdir -p /srv/apt && cd /srv/apt
+build() { # name version depends
+    mkdir -p "$1/DEBIAN"
+    printf '%s\\n' "Package: $1" "Version: $2" "Depends: $3" 'Architecture: all' 'Maintainer: lab <lab@lab.example>' 'Description: one' >"$1/DEBIAN/control"
+    dpkg-deb -b "$1" "$1_$2.deb" >/dev/null
+    cat "$1/DEBIAN/control" >>Packages
+    printf 'Filename: ./%s\\nSize: %s\\nSHA256: %s\\n\\n' "$1_$2.deb" "$(stat -c %s "$1_$2.deb")" "$(sha256sum "$1_$2.deb" | cut -d ' ' -f 1)" >>Packages
+    rm -r "$1"
+}
+build nvidia-lab-driver 550 dpkg
+build nvidia-lab-driver 560 dpkg
+build lab-tool 1 'nvidia-lab-driver (>= 560)'
+echo 'deb [trusted=yes] file:/srv/apt ./' >/etc/apt/sources.list.d/driver.list
+apt-get -qq update
+apt-get -qq install -y nvidia-lab-driver=550 >/dev/null
+"""
+
+
+def test_a_driver_is_upgraded_by_whoever_answers_for_it(lab: Lab) -> None:
+    """Refused, refused after its day, confirmed by name, done as predicted, and told in the report."""
+    lab.box("fresh", "gpu1")
+    lab.sh("gpu1", DRIVERS)
+
+    def confirmed(**more: t.Any) -> dict[str, t.Any]:
+        entry = {"host": "gpu1", "names": ["nvidia-lab-driver"], "by": "Li Wei", "reason": "CUDA 12.6", "until": "2999-12-31"}
+        return {"lab_confirm": [{**entry, **more}]}
+
+    for variables, sentence in (
+        ({}, "nvidia-lab-driver is expected to stay, because jobs run on it, but this would upgrade or remove it: drain the host, then add"),
+        (confirmed(until="2026-01-31"), "The confirmation by Li Wei ended on 2026-01-31."),
+        (confirmed(host="gpu3"), "expected to name a host of the inventory, but names gpu3"),
+        (confirmed(names=["nvidia-other"]), "names: [nvidia-lab-driver], by: …, reason: …, until: …} to lab_confirm"),
+        (confirmed(by=""), "A confirmation in lab_confirm is expected to have host, names, by, reason, until and nothing else, but by is wrong"),
+    ):
+        for check in (True, False):
+            run = lab.play(KINDS / "driver.yml", check=check, variables=variables)
+            assert run.rc and sentence in " ".join(run.output.split()), run.output
+    version = "dpkg-query -W -f '${Version}' nvidia-lab-driver"
+    assert lab.sh("gpu1", version).stdout == "550"
+    contract = Contract(Subject("driver", KINDS / "driver.yml", ["gpu1"], variables=confirmed()), lab)
+    dry = contract.dry_run("driver")
+    assert "upgrades nvidia-lab-driver 550 to 560; confirmed by Li Wei until 2999-12-31: CUDA 12.6" in dry.output, dry.output
+    contract.agree("driver", dry, contract.apply("driver", dry))
+    assert not contract.disagreements, contract.report()
+    assert lab.sh("gpu1", version).stdout == "560"
+
+
 # As dpkg writes it when it is stopped while it unpacks a package.
 HALF = """
 import re

@@ -20,12 +20,9 @@ from urllib.parse import unquote, urlsplit
 
 from ...module_utils._prediction import Tree, prediction
 from .._ledger import Thing
+from .._signed import signed
 
 Seen = t.Dict[str, t.Any]  # the result of resources_info
-
-
-def protected(name: str, patterns: t.Iterable[str], confirmed: t.AbstractSet[str]) -> bool:
-    return name not in confirmed and any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
 
 
 class PlanError(Exception):
@@ -34,6 +31,24 @@ class PlanError(Exception):
     def __init__(self, message: str, index: int = 0) -> None:
         super().__init__(message)
         self.index = index
+
+
+@dataclasses.dataclass(frozen=True)
+class Confirmation:
+    """Somebody allows on C(host) what ends running jobs: that packages of these names are upgraded or removed, or units restarted or stopped."""
+
+    host: str
+    names: list[str]
+    by: str
+    reason: str
+    until: str
+
+    @classmethod
+    def from_dict(cls, data: t.Any) -> Confirmation:
+        one = signed(cls, "A confirmation in lab_confirm", data, PlanError)
+        if not isinstance(one.names, list):
+            raise PlanError(f"A confirmation in lab_confirm of {one.host} is expected to have names as a list, but it is {one.names!r}: write [{one.names}].")
+        return one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,7 +86,23 @@ class World:
 
     seen: Seen
     pending: frozenset[Thing]  # brought by earlier resources of the list or earlier tasks of this run
-    confirmed: frozenset[str]
+    confirmed: tuple[Confirmation, ...] = ()  # of this host
+    today: str = ""  # as 2026-12-31
+
+    def guard(self, names: t.Iterable[str], patterns: t.Iterable[str]) -> tuple[list[str], list[str]]:
+        """Which of C(names) that jobs depend on nobody has confirmed, and what is to be told: who confirmed, or whose confirmation ended."""
+        refused, told = [], []
+        for name in names:
+            if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+                continue
+            found = [each for each in self.confirmed if name in each.names]
+            valid = next((each for each in found if each.until >= self.today), None)
+            refused += [] if valid else [name]
+            if valid:
+                told.append(f"confirmed by {valid.by} until {valid.until}: {valid.reason}")
+            else:
+                told += [f"The confirmation by {each.by} ended on {each.until}." for each in found]
+        return refused, list(dict.fromkeys(told))
 
     def parent_exists(self, path: str) -> bool:
         parent = posixpath.dirname(path)
@@ -126,6 +157,10 @@ class Resource:
     def missing(self, seen: Seen) -> list[str]:
         """What this resource promised to bring and did not, checked after the real run."""
         return []
+
+    def unconfirmed(self, names: list[str], told: list[str], expected: str) -> PlanError:
+        entry = f"{{host: …, names: [{', '.join(names)}], by: …, reason: …, until: …}}"
+        return self.error(f"{expected}: drain the host, then add {entry} to lab_confirm. {' '.join(told)}".strip())
 
     def error(self, message: str) -> PlanError:
         return PlanError(f"{self.kind} {self.key}: {message}", self.index)

@@ -14,7 +14,7 @@ import typing as t
 from ...module_utils._host import APT_AUTH
 from ...module_utils._prediction import Tree
 from .._ledger import Thing
-from .base import Change, Resource, Seen, Step, World, protected, split_login
+from .base import Change, Resource, Seen, Step, World, split_login
 from .files import File
 
 # Upgrading or removing these kills running jobs or needs a reboot, so it needs a named confirmation (design, rule 7).
@@ -81,15 +81,16 @@ class Packages(Resource):
             return None
         transaction = simulation["install"]
         upgraded = [p for p in transaction if p["old"]]
-        for name in [p["name"] for p in upgraded] + simulation["remove"]:
-            if protected(name, PROTECTED_PACKAGES, world.confirmed):
-                raise self.error(
-                    f"the package {name} is expected to stay as it is, because jobs and containers run on it, but this would upgrade or remove it: "
-                    f"name it in the role's *_confirm list to allow that, or pin its version."
-                )
+        refused, told = world.guard([p["name"] for p in upgraded] + simulation["remove"], PROTECTED_PACKAGES)
+        if refused:
+            names = ", ".join(refused)
+            raise self.unconfirmed(
+                refused, told, f"{names} {'is' if len(refused) == 1 else 'are'} expected to stay, because jobs run on it, but this would upgrade or remove it"
+            )
         impact = [f"installs {len(transaction) - len(upgraded)} packages"] if len(transaction) > len(upgraded) else []
         impact += [f"upgrades {p['name']} {p['old']} to {p['version']}" for p in upgraded]
         impact += [f"removes package {name}" for name in simulation["remove"]]
+        impact += told
         if seen["dpkg_interrupted"]:
             impact.append("finishes the package transaction that an earlier run left half way")
         # what another role began is finished with it, and that one finds it done

@@ -16,7 +16,7 @@ import typing as t
 from ...module_utils._prediction import Tree, is_unknown, unknown
 from .._ledger import Thing
 from .accounts import User
-from .base import Change, PlanError, Resource, Seen, World
+from .base import Change, Confirmation, PlanError, Resource, Seen, World
 from .files import Directory, Download, File, Read
 from .keys import Certificate, CertificateRequest, PrivateKey, SshKey
 from .leftovers import Leftover, leftovers
@@ -51,14 +51,16 @@ def foresee(seen: Seen, predictions: t.Iterable[Tree]) -> Seen:
     return out
 
 
-def compute(resources: t.Sequence[Resource], seen: Seen, pending: t.AbstractSet[Thing], confirmed: t.Iterable[str] = ()) -> list[Change]:
+def compute(
+    resources: t.Sequence[Resource], seen: Seen, pending: t.AbstractSet[Thing], confirmed: t.Iterable[Confirmation] = (), today: str = ""
+) -> list[Change]:
     """The changes in the order of C(resources). PlanError when one of them cannot be planned."""
     if sum(isinstance(r, Packages) for r in resources) > 1:
         raise PlanError("one packages resource is expected in a list, but there are more: one role, one package transaction.", resources[-1].index)
     changes: list[Change] = []
     brought = set(pending)
     for resource in (*(Leftover({"path": path}, 0) for path in leftovers(seen)), *resources):
-        world = World(seen, frozenset(brought), frozenset(confirmed))
+        world = World(seen, frozenset(brought), tuple(confirmed), today)
         change = resource.plan(world)
         if change is not None:
             changes.append(change)

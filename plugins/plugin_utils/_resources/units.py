@@ -13,7 +13,7 @@ import typing as t
 
 from ...module_utils._prediction import Tree, difference, project, unknown
 from .._ledger import Thing
-from .base import Change, Resource, Seen, Step, World, become, protected
+from .base import Change, Resource, Seen, Step, World, become
 
 PROTECTED_UNITS = ("docker.service", "containerd.service", "slurmd.service", "kubelet.service", "nvidia-*.service")
 
@@ -75,14 +75,12 @@ class Unit(Resource):
             after["need_daemon_reload"] = False
         if not after:
             return None
-        if observed and (stale or after.get("active") == "inactive") and protected(self.key, PROTECTED_UNITS, world.confirmed):
-            raise self.error(
-                "it is expected to keep running, because jobs and containers run under it, but this would restart or stop it: drain the host, then "
-                "name the unit in the role's *_confirm list."
-            )
+        refused, told = world.guard([self.key] if observed and (stale or after.get("active") == "inactive") else [], PROTECTED_UNITS)
+        if refused:
+            raise self.unconfirmed(refused, told, "it is expected to keep running, because jobs run under it, but this would restart or stop it")
         state = "restarted" if stale else self.args["state"]
         args = {"name": self.key, "daemon_reload": True, "enabled": self.args["enabled"], "state": state}
-        impact = ((f"restarts {self.key}",) if stale else ()) + ((f"stops {self.key}",) if after.get("active") == "inactive" and observed else ())
+        impact = ((f"restarts {self.key}",) if stale else ()) + ((f"stops {self.key}",) if after.get("active") == "inactive" and observed else ()) + tuple(told)
         steps = (Step("ansible.builtin.systemd_service", {k: v for k, v in args.items() if v is not None}),)
         # an engine that has never run keeps nothing yet; of one that is stopped nobody can say what it keeps
         first = self.args["makes"] and after.get("active") == "active" and world.seen["paths"].get(self.args["makes"]) is None

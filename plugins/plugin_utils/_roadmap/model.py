@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 import typing as t
 
 from ...module_utils._window import OPERATORS, duration_seconds
+from .._signed import signed
 
 UNITS = ("people", "tasks", "TB", "GB", "cores", "percent", "minutes", "truth")
 SOURCES = ("prometheus", "host", "declared")  # the first that knows something is believed
@@ -108,15 +108,7 @@ class Override:
 
     @classmethod
     def from_dict(cls, data: t.Any) -> Override:
-        names = [field.name for field in dataclasses.fields(cls)]
-        given = data if isinstance(data, dict) else {}
-        wrong = [name for name in names if not given.get(name)] + [name for name in given if name not in names]
-        if wrong:
-            raise RoadmapError(f"An override is expected to have {', '.join(names)} and nothing else, but {', '.join(wrong)} is wrong in {data!r}: correct it.")
-        text = {name: str(given[name]) for name in names}
-        if not re.fullmatch(r"\d{4}-\d\d-\d\d", text["until"]):
-            raise RoadmapError(f"The override of {text['module']} is expected to end on a day as 2026-12-31, but until is {text['until']!r}: correct it.")
-        return cls(**text)
+        return signed(cls, "An override", data, RoadmapError)
 
 
 def seconds(text: t.Any) -> float:

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
 import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._prediction import unknown, unknown_text
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.base import PlanError, Resource
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.base import Confirmation, PlanError, Resource
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.packages import Repository, deb822
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.plan import KINDS, compute, foresee, query, real_after
 
@@ -56,6 +58,10 @@ BARE_CHRONY = seen(
     units={"chrony.service": None},
     simulation=SIMULATION,
 )
+
+
+DRIVER = {"install": [{"name": "tool", "old": None, "version": "1"}, {"name": "nvidia-driver", "old": "550", "version": "560"}], "remove": ["docker.io"]}
+LI = Confirmation("gpu1", ["nvidia-driver", "docker.io", "docker.service"], "Li Wei", "CUDA 12.6", "2026-12-31")
 
 
 def test_bare_host_gets_everything_in_order() -> None:
@@ -162,22 +168,13 @@ def test_read_only_place() -> None:
         compute(items, seen(paths={"/srv": {**ETC, "read_only": True}, "/srv/borg": None}), set())
 
 
-def test_protected_packages_need_their_name() -> None:
-    simulation = {"install": [{"name": "chrony", "old": None, "version": "4"}, {"name": "containerd", "old": "1", "version": "2"}], "remove": []}
-    observed = {**BARE_CHRONY, "simulation": simulation}
-    with pytest.raises(PlanError, match="the package containerd is expected to stay as it is"):
-        compute(resources(PACKAGE), observed, set())
-    (change,) = compute(resources(PACKAGE), observed, set(), ["containerd"])
-    assert "upgrades containerd 1 to 2" in change.impact and change.before == {"packages": {"containerd": "1"}}
-
-
 def test_a_runtime_under_jobs_needs_its_name() -> None:
     items = resources(("unit", {"name": "docker.service", "state": "started", "restarted_by": ["/etc/docker/daemon.json"]}))
     state = {"active": "active", "enabled": "enabled", "need_daemon_reload": False, "since": 200.0}
     observed = seen(paths={"/etc/docker/daemon.json": {"type": "file", "mtime": 300.0}}, units={"docker.service": state})
-    with pytest.raises(PlanError, match=r"unit docker.service: it is expected to keep running, because jobs and containers run under it"):
+    with pytest.raises(PlanError, match=r"unit docker.service: it is expected to keep running, because jobs run under it"):
         compute(items, observed, set())
-    assert compute(items, observed, set(), ["docker.service"])[0].impact == ("restarts docker.service",)
+    assert compute(items, observed, set(), [LI], "2026-12-31")[0].impact[0] == "restarts docker.service"
     observed["units"]["docker.service"] = {**state, "active": "inactive"}
     assert len(compute(items, observed, set())) == 1, "starting it harms nobody"
 
@@ -323,3 +320,38 @@ def test_what_a_killed_run_left_is_removed() -> None:
     (left,) = compute([], seen(left_modules=["/root/.ansible/tmp/ansible-tmp-1"]), set())
     assert left.resource.kind == "leftover" and left.resource.key == "/root/.ansible/tmp/ansible-tmp-1" and left.after == {"present": False}
     assert not compute([], foresee(seen(left_modules=["/root/.ansible/tmp/ansible-tmp-1"]), [left.as_prediction()]), set())
+
+
+def test_who_confirms_until_a_day_is_told_and_nobody_else_ends_jobs() -> None:
+    tool = resources(("packages", {"names": ["tool"]}))
+    found = seen(packages={"tool": None}, simulation=DRIVER)
+    with pytest.raises(PlanError, match=r"nvidia-driver, docker\.io are expected to stay.*names: \[nvidia-driver, docker\.io\].* to lab_confirm\.$"):
+        compute(tool, found, set())
+    with pytest.raises(PlanError, match=r"packages tool: docker\.io is expected to stay"):
+        compute(tool, found, set(), [dataclasses.replace(LI, names=["nvidia-driver"])], "2026-12-31")
+    with pytest.raises(PlanError, match=r"The confirmation by Li Wei ended on 2026-12-31\."):
+        compute(tool, found, set(), [LI], "2027-01-01")
+    (change,) = compute(tool, found, set(), [LI], "2026-12-31")
+    assert change.impact[-1] == "confirmed by Li Wei until 2026-12-31: CUDA 12.6"
+
+    unit = resources(("unit", {"name": "docker.service", "state": "stopped"}))
+    running = seen(units={"docker.service": {"active": "active", "enabled": "enabled", "need_daemon_reload": False, "since": 1.0}})
+    with pytest.raises(PlanError, match=r"unit docker\.service: it is expected to keep running.*names: \[docker\.service\]"):
+        compute(unit, running, set())
+    (change,) = compute(unit, running, set(), [LI], "2026-12-31")
+    assert change.impact == ("stops docker.service", "confirmed by Li Wei until 2026-12-31: CUDA 12.6")
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        ("gpu1", "is expected to have host, names, by, reason, until and nothing else"),
+        ({"host": "gpu1"}, "but names, by, reason, until is wrong"),
+        ({**dataclasses.asdict(LI), "since": "x"}, "but since is wrong"),
+        ({**dataclasses.asdict(LI), "until": "soon"}, "of gpu1 is expected to end on a day as 2026-12-31, but until is 'soon'"),
+        ({**dataclasses.asdict(LI), "names": "docker.io"}, "names as a list, but it is 'docker.io': write [docker.io]"),
+    ],
+)
+def test_a_confirmation_says_all_or_is_refused(entry: t.Any, sentence: str) -> None:
+    with pytest.raises(PlanError, match=re.escape(sentence)):
+        Confirmation.from_dict(entry)
