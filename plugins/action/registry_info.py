@@ -17,8 +17,8 @@ class ActionModule(PredictingAction):
 
     def requires_elsewhere(self, args: dict[str, t.Any]) -> set[tuple[str, tuple[str, str]]]:
         server = str(args.get("server") or "")
-        units = ("docker-registry.service", "gpulab-harbor.service")
-        return {*((server, ("unit", unit)) for unit in units), *((server, ("content", str(path))) for path in args.get("server_files") or [])}
+        units, files = (args.get(name) or [] for name in ("server_units", "server_files"))
+        return {*((server, ("unit", str(unit))) for unit in units), *((server, ("content", str(path))) for path in files)}
 
     def predict(self, args: dict[str, t.Any]) -> None:
         return None

@@ -9,9 +9,11 @@ import os
 import time
 import typing as t
 
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils._ledger import Ledger
 from ..plugin_utils._roadmap import files
 from ..plugin_utils._roadmap.judge import Gate, judge
 from ..plugin_utils._roadmap.model import Override, Reading, Roadmap, RoadmapError
@@ -43,6 +45,7 @@ class ActionModule(ActionBase):
         told = [_told(gate, roadmap) for gate in gates]
         if args.get("module"):
             result.update({key: value for key, value in told[0].items() if key in ("state", "passes", "reason", "conditions")})
+            Ledger(constants.DEFAULT_LOCAL_TMP).note_gate(told[0]["module"], {key: told[0][key] for key in ("passes", "reason")})
         result.update(changed=False, msg=" ".join(gate["reason"] or f"The gate of {gate['module']} is open." for gate in told), gpulab_gates=told)
         return result
 

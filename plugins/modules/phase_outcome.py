@@ -27,18 +27,19 @@ options:
     description: Directory with the lab's requests, on the control node; empty, or one that is not there, has none.
     type: str
     default: ""
-  modules:
-    description: Each with C(module), C(group), C(hosts) (of that group) and C(gate), what M(gpulab.expansion.roadmap_gate) said.
-    type: list
-    elements: dict
+  phase:
+    description: The roadmap's phase; its modules and their groups of the inventory are told there, and what M(gpulab.expansion.roadmap_gate) said in this run.
+    type: int
     required: true
+  roadmap:
+    description: File of the lab's own roadmap on the control node; by default the collection's.
+    type: path
 """
 
 EXAMPLES = r"""
 - name: Say what became of each module
   gpulab.expansion.phase_outcome:
-    modules:
-      - {module: borg, group: borg_clients, hosts: "{{ groups['borg_clients'] | default([]) }}"}
+    phase: 1
 """
 
 RETURN = r"""

@@ -48,6 +48,11 @@ options:
     description: Name of the registry's host in the inventory, so that a dry run knows whether this run would first bring it.
     type: str
     default: ""
+  server_units:
+    description: Units of that host that are the registry; while this run would start one, what it answers is not known.
+    type: list
+    elements: str
+    default: []
   server_files:
     description: Files on that host that the registry reads at its start; while this run would write one, what it answers is not known.
     type: list
@@ -98,6 +103,7 @@ def main() -> None:
             images=dict(type="list", elements="str", default=[]),
             wait_seconds=dict(type="int", default=0),
             server=dict(type="str", default=""),
+            server_units=dict(type="list", elements="str", default=[]),
             server_files=dict(type="list", elements="str", default=[]),
         ),
         supports_check_mode=True,

@@ -29,6 +29,7 @@ class Ledger:
         self._markers = os.path.join(directory, "gpulab-markers.jsonl")
         self._records = os.path.join(directory, "gpulab-records.jsonl")
         self._verdicts = os.path.join(directory, "gpulab-verdicts.jsonl")
+        self._gates = os.path.join(directory, "gpulab-gates.jsonl")
         self._finished = os.path.join(directory, "gpulab-finished.jsonl")
 
     def add(self, host: str, things: t.Iterable[Thing]) -> None:
@@ -71,6 +72,14 @@ class Ledger:
 
     def verdicts(self, role: str) -> list[dict[str, t.Any]]:
         return [verdict for of, verdict in _rows(self._verdicts) if of == role]
+
+    def note_gate(self, module: str, gate: dict[str, t.Any]) -> None:
+        """Keep how the gate of C(module) was judged, for the outcome of its phase."""
+        _append(self._gates, [json.dumps([module, gate]) + "\n"])
+
+    def gate(self, module: str) -> dict[str, t.Any]:
+        """As it was last judged in this run; empty when it was not."""
+        return next((gate for of, gate in reversed(_rows(self._gates)) if of == module), {})
 
     def finish(self, host: str, role: str) -> None:
         """Note that C(role) went to its end on C(host), verification included."""

@@ -83,7 +83,7 @@ for kind, key, after in asked['changes']:
     elif kind == 'packages': r = packages(after.get('packages', {})); r['dpkg'] = 'interrupted' if os.listdir('/var/lib/dpkg/updates') else 'complete'
     elif kind == 'user': r = user(key)
     elif kind == 'python_env': r = env(key, after)
-    elif kind == 'leftover': r = {'present': os.path.exists(key)}
+    elif kind in ('leftover', 'absent'): r = {'present': os.path.exists(key)}
     elif kind == 'deployed_marker': r = marker(key)
     elif kind == 'ssh_key': r = ssh_key(key)
     elif kind in asked['readers']: r = declared(asked['readers'][kind], key)

@@ -219,7 +219,7 @@ class Expected:
     def _take(self, kind: str, key: str, before: t.Any, after: Thing) -> None:
         if kind in FILES:
             self._thing(key, before, after)
-        elif kind == "leftover":
+        elif kind in ("leftover", "absent"):
             self._thing(key, {}, {"type": None, "mode": None, "sha256": None, "owner": None, "group": None, "hard links": None})
         elif kind == "ssh_key":
             self.things[key] |= {"type": "file", **ROOTS, **after, "sha256": after.get("public_key")}

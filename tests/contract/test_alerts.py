@@ -264,8 +264,8 @@ GPUS = ROOT / "roles" / "gpu_node" / "files" / "prometheus"
 PACKS = [
     Pack(PROMETHEUS / "borg.rules.yml", [PROMETHEUS / "borg.dashboard.json"], HEALTHY, CASES, "gpulab_borg_", "_borg"),
     Pack(
-        GPUS / "gpu.rules.yml",
-        [GPUS / "gpu.dashboard.json", ROOT / "roles" / "monitoring" / "files" / "roadmap.dashboard.json"],
+        GPUS / "gpu_node.rules.yml",
+        [GPUS / "gpu_node.dashboard.json", ROOT / "roles" / "monitoring" / "files" / "roadmap.dashboard.json"],
         HEALTHY_GPUS,
         GPU_CASES,
         "gpulab_gpu_",

@@ -26,7 +26,7 @@ def lab() -> t.Iterator[Lab]:
 
 
 def test_repository_package_user_and_download(lab: Lab) -> None:
-    lab.sh("gpu1", "rm /etc/apt/sources.list.d/box.sources")
+    lab.sh("gpu1", "rm /etc/apt/sources.list.d/box.sources; echo of an earlier version >/etc/lab-old.conf")
     key = lab.sh("gpu1", "curl -sf http://mirror/apt/key.asc").stdout
     wheel, other = lab.sh("gpu1", f"curl -sf {INDEX} {INDEX.replace('prometheus-client', 'borgmatic')} | grep -o '\"[^\"]*whl\"' | tr -d '\"'").stdout.split()
 
@@ -43,6 +43,7 @@ def test_repository_package_user_and_download(lab: Lab) -> None:
             {"host": "gpu1", "command": f"sed -i s/main/contrib/ {SOURCE}", "expect": [f"repository {SOURCE}"]},
             {"host": "gpu1", "command": "usermod -s /bin/bash lab", "expect": ["user lab"]},
             {"host": "gpu1", "command": "truncate -s 100 /srv/lab/wheel", "expect": ["download /srv/lab/wheel"]},
+            {"host": "gpu1", "command": "touch /etc/lab-old.conf", "expect": ["absent /etc/lab-old.conf"]},
         ],
         unknown=["user/lab/uid:server_assigned"],
     )

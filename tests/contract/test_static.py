@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / ".collections"))
 from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.kinds import KINDS as HARBOR  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.objects import KINDS as SEARCH  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.plan import KINDS  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.files import read_roadmap  # noqa: E402
 
 FORBIDDEN = {f"{ns}{m}" for ns in ("", "ansible.builtin.", "ansible.legacy.") for m in ("command", "shell", "raw", "script", "expect")}
 FRAGILE = {f"{ns}{m}" for ns in ("", "ansible.builtin.") for m in ("lineinfile", "blockinfile", "replace")} | {"community.general.ini_file"}
@@ -66,8 +67,34 @@ def test_no_mutation_that_cannot_be_predicted(path: pathlib.Path) -> None:
         assert not used & FRAGILE, f"{task.get('name')}: edits a file that something else brings; write the whole file or a drop-in"
         assert "ignore_errors" not in used, f"{task.get('name')}: swallows errors"
         assert "async" not in used, f"{task.get('name')}: check mode has no async; let the module poll"
-        if "ansible.builtin.assert" in used:
-            assert task["ansible.builtin.assert"].get("that") not in (True, [True], "true"), f"{task.get('name')} cannot fail"
+        for verdict in verdicts_of(task):
+            that = verdict.get("that")
+            assert can_fail(that), f"{task.get('name')}: {that!r} cannot fail"
+
+
+def verdicts_of(task: dict[str, t.Any]) -> list[dict[str, t.Any]]:
+    told = task.get("gpulab.expansion.verdict") or task.get("ansible.builtin.assert") or {}
+    return [*(told.get("list") or [])] if isinstance(told.get("list"), list) else [told] if "that" in told else []
+
+
+def can_fail(that: t.Any) -> bool:
+    """Each condition speaks of something: a name that is no literal of Jinja, whatever is said in quotes."""
+    conditions = that if isinstance(that, list) else [that]
+    words = [set(re.findall(r"[a-z_]\w*", re.sub(r"'[^']*'|\"[^\"]*\"", "", str(one).lower()))) for one in conditions]
+    literals = {"true", "false", "none", "not", "and", "or", "in", "is", "defined", "length", "default"}
+    return bool(conditions) and all(one - literals for one in words)
+
+
+@pytest.mark.parametrize(
+    ("that", "can"),
+    [(True, False), ("true", False), ([True], False), ("'a' == 'a'", False), ("1 < 2", False), ([], False), ("not false", False), ("x == 1", True)],
+)
+def test_a_condition_that_cannot_fail_is_seen(that: t.Any, can: bool) -> None:
+    assert can_fail(that) is can
+
+
+def test_verdicts_are_looked_at() -> None:
+    assert sum(len(verdicts_of(task)) for path in TASK_FILES for task in tasks_of(path)) > 40
 
 
 def test_resource_lists_are_well_formed() -> None:
@@ -116,6 +143,49 @@ def test_each_test_that_the_threat_model_names_is_there() -> None:
         for name in re.findall(r"(?m)^def (test_\w+)", path.read_text("utf-8"))
     }
     assert len(named) > 12 and named <= there, named - there
+
+
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_forgets_nothing(role: str) -> None:
+    """What others must know of it, so that it is deployed, gated, watched, tested and told."""
+    roadmap = read_roadmap()
+    module = {**roadmap.modules, **roadmap.supports}.get(role)
+    assert module and module.playbook, f"playbooks/files/roadmap.yml: {role} is expected in modules or supports, with its playbook and groups"
+    playbook = ROOT / "playbooks" / f"{module.playbook}.yml"
+    assert playbook.is_file(), f"{playbook.name} is expected to deploy {role}"
+    tags = {tag for play in yaml.safe_load(playbook.read_text(encoding="utf-8")) for tag in play["tags"]}
+    assert tags == {role}, f"{playbook.name}: each play is expected to have the tag {role}, by which --tags leaves it out"
+    phase = (ROOT / "playbooks" / f"phase{module.phase}.yml").read_text(encoding="utf-8")
+    assert f"import_playbook: {playbook.name}\n" in phase, f"phase{module.phase}.yml is expected to import {playbook.name}"
+    for lab in ("example", *(["box"] if role != "monitoring" else [])):
+        groups = yaml.safe_load((ROOT / "inventories" / lab / "hosts.yml").read_text(encoding="utf-8"))
+        assert set(module.groups) <= set(groups), f"inventories/{lab}/hosts.yml is expected to have {', '.join(module.groups)}"
+    for file in ("contract.yml", "converge.yml", "hosts.yml", f"tests/test_{role}.py"):
+        assert (ROOT / "molecule" / role / file).is_file(), f"molecule/{role}/{file} is expected"
+    assert re.search(rf"^BUDGETS := .*\brole-{role}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), f"Makefile: role-{role} in BUDGETS"
+    if role != "monitoring":
+        for kind in ("rules.yml", "dashboard.json"):
+            assert (ROOT / "roles" / role / "files" / "prometheus" / f"{role}.{kind}").is_file(), f"{role}.{kind} is expected in its files/prometheus"
+        cases = (ROOT / "tests" / "contract" / "test_alerts.py").read_text(encoding="utf-8")
+        assert f'"{role}.rules.yml"' in cases, "tests/contract/test_alerts.py is expected to have cases of its rules"
+    assert (ROOT / "roles" / role / "README.md").is_file(), f"roles/{role}/README.md is expected"
+    for page in ("README.md", "README.zh-CN.md"):
+        assert f"roles/{role}" in (ROOT / page).read_text(encoding="utf-8"), f"{page} is expected to link roles/{role}"
+
+
+def test_all_gates_are_asked_alike() -> None:
+    """A lab's own roadmap, overrides and requests count for each of them."""
+    asked = {}
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        for task in tasks_of(path):
+            for one in [task, *task.get("block", [])]:
+                gate = one.get("gpulab.expansion.roadmap_gate")
+                if gate and "module" in gate:
+                    asked[gate["module"]] = {name: value for name, value in gate.items() if name not in ("module", "evidence")}
+    assert len(asked) >= 3 and all(one == asked["borg"] for one in asked.values()) and {"roadmap", "requests", "overrides", "declared"} == set(asked["borg"])
 
 
 def test_specs_and_defaults_are_equal() -> None:

@@ -65,7 +65,7 @@ def test_what_explain_asks_of_prometheus_is_answered_for_each_gpu(watched: Lab) 
 
 def test_a_lost_gpu_reaches_alertmanager(watched: Lab) -> None:
     # the rule waits a minute; its expression, not its patience, is what is tried here
-    watched.sh("mgmt1", "sed 's/for: 1m/for: 1s/' /etc/prometheus/rules/gpulab_gpu.yml > /etc/prometheus/rules/quick.yml && systemctl reload prometheus")
+    watched.sh("mgmt1", "sed 's/for: 1m/for: 1s/' /etc/prometheus/rules/gpulab_gpu_node.yml > /etc/prometheus/rules/quick.yml && systemctl reload prometheus")
     # after a reload Prometheus has to find Alertmanager again, and drops for the next minute what fires before
     assert eventually(lambda: value(watched, "prometheus_notifications_alertmanagers_discovered") == 1)
     watched.sh("gpu1", "cp /etc/nvml-sim.conf /tmp/gpus.conf && printf '[3]\\nlost=1\\n' >> /etc/nvml-sim.conf")
@@ -95,6 +95,7 @@ def test_its_own_configuration_is_left_alone(lab: Lab, contract: Contract) -> No
         ({"monitoring_prometheus_config": "/etc/prom.yml"}, "is expected at /etc/prom.yml on mgmt1, but is not there: install Prometheus first"),
         ({"monitoring_grafana_provisioning": "/etc/grafana/provision"}, "is expected to be the directory that Grafana is provisioned from, but is not"),
         ({"monitoring_exporter_port": "web"}, "monitoring_exporter_port"),
+        ({"monitoring_modules": ["gpu_node", "gpu"]}, "Roles of this collection are expected in monitoring_modules, but gpu_node, gpu has one without"),
     ],
 )
 def test_wrong_inputs(said: t.Callable[..., str], variables: dict[str, t.Any], sentence: str) -> None:

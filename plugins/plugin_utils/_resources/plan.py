@@ -15,6 +15,7 @@ import typing as t
 
 from ...module_utils._prediction import Tree, is_unknown, unknown
 from .._ledger import Thing
+from .absent import Absent
 from .accounts import User
 from .base import Change, Confirmation, PlanError, Resource, Seen, World
 from .files import Directory, Download, File, Read
@@ -25,7 +26,8 @@ from .python_env import PythonEnv
 from .units import Unit
 
 KINDS: dict[str, type[Resource]] = {
-    k.kind: k for k in (Packages, Repository, Directory, File, Download, User, PythonEnv, SshKey, PrivateKey, CertificateRequest, Certificate, Read, Unit)
+    k.kind: k
+    for k in (Packages, Repository, Directory, File, Download, User, PythonEnv, SshKey, PrivateKey, CertificateRequest, Certificate, Read, Unit, Absent)
 }
 
 

@@ -60,6 +60,8 @@ class Module:
     needs: tuple[Condition, ...]
     urgency: int = 0
     difficulty: int = 0
+    playbook: str = ""  # that deploys it, whose tag and role have its name, too; none yet without one
+    groups: tuple[str, ...] = ()  # of the inventory; without a host in the first it is left out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +69,11 @@ class Roadmap:
     evidence: dict[str, Evidence]
     modules: dict[str, Module]
     phases: dict[int, tuple[float, float]]  # users, from and below
+    supports: dict[str, Module] = dataclasses.field(default_factory=dict)  # what the modules stand on; no gate asks for it
+
+    def deployable(self, phase: int) -> list[Module]:
+        """What a playbook brings in C(phase), in the order in which it does."""
+        return [module for module in (*self.supports.values(), *self.modules.values()) if module.phase == phase and module.playbook]
 
     def phase_of(self, users: float) -> int | None:
         return next((phase for phase, (low, high) in self.phases.items() if low <= users < high), None)
@@ -130,17 +137,22 @@ def load(data: t.Any, where: str) -> Roadmap:
         if entry.get("unit") not in UNITS:
             raise RoadmapError(f"{where}: the unit of {key} is expected to be one of {', '.join(UNITS)}, but is {entry.get('unit')!r}: correct it.")
         evidence[key] = Evidence(key, entry["unit"], entry.get("name", key), entry.get("name_zh", entry.get("name", key)), entry.get("query", ""))
-    modules = {}
-    for key, entry in data["modules"].items():
-        if entry.get("phase") not in data["phases"]:
-            raise RoadmapError(
-                f"{where}: the phase of {key} is expected to be one of {', '.join(map(str, data['phases']))}, but is {entry.get('phase')!r}: correct it."
-            )
-        needs = tuple(_condition(need, evidence, f"{where}: {key}") for need in entry.get("needs") or [])
-        names = entry.get("name", key), entry.get("name_zh", entry.get("name", key))
-        modules[key] = Module(key, entry["phase"], *names, needs, int(entry.get("urgency", 0)), int(entry.get("difficulty", 0)))
+    modules, supports = (
+        {key: _module(key, entry, evidence, data["phases"], where) for key, entry in (data.get(part) or {}).items()} for part in ("modules", "supports")
+    )
     phases = {int(phase): (float(span.get("from", 0)), float(span.get("below", math.inf))) for phase, span in data["phases"].items()}
-    return Roadmap(evidence, modules, phases)
+    return Roadmap(evidence, modules, phases, supports)
+
+
+def _module(key: str, entry: t.Mapping[str, t.Any], evidence: t.Mapping[str, Evidence], phases: t.Collection[int], where: str) -> Module:
+    if entry.get("phase") not in phases:
+        raise RoadmapError(f"{where}: the phase of {key} is expected to be one of {', '.join(map(str, phases))}, but is {entry.get('phase')!r}: correct it.")
+    playbook, groups = str(entry.get("playbook", "")), tuple(map(str, entry.get("groups") or ()))
+    if bool(playbook) != bool(groups):
+        raise RoadmapError(f"{where}: {key} is expected to have a playbook and its groups, or neither, but has one of them: add the other.")
+    needs = tuple(_condition(need, evidence, f"{where}: {key}") for need in entry.get("needs") or [])
+    names = entry.get("name", key), entry.get("name_zh", entry.get("name", key))
+    return Module(key, entry["phase"], *names, needs, int(entry.get("urgency", 0)), int(entry.get("difficulty", 0)), playbook, groups)
 
 
 def _condition(need: t.Mapping[str, t.Any], evidence: t.Mapping[str, Evidence], where: str) -> Condition:
