@@ -61,8 +61,8 @@ part-%:
 	echo "$$begun $$seconds $* $$verdict $(lastword $(subst :, ,$(filter $*:%,$(BUDGETS))))" >reports/parts/$*; \
 	echo "$* $$verdict in $$seconds s: reports/$*.log"; exit $$status
 
-lint: setup ## style, documentation, ansible-lint production, ansible-test sanity
-	@$(BIN)/nox -R -s lint extra-checks ansible-lint types sanity
+lint: setup ## style, documentation rendered, ansible-lint production, types, ansible-test sanity
+	@$(BIN)/nox -R -s lint extra-checks ansible-lint types docs sanity
 
 unit: setup ## pure functions, and what Borg itself does, without hosts
 	@command -v borg >/dev/null || [ "$$(id -u)" != 0 ] || { apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends borgbackup >/dev/null; }

@@ -57,5 +57,22 @@ def types(session: nox.Session) -> None:
     session.run("mypy", "--config-file", str(ROOT / "mypy.ini"), "-p", "ansible_collections.gpulab.expansion.plugins")
 
 
+@nox.session(name="docs", default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation of each plugin and role as a page, and the build context of an image for AWX and ansible-navigator."""
+    session.install("-r", "requirements.txt", "antsibull-docs", "ansible-builder")
+    made = pathlib.Path(session.create_tmp())
+    shutil.rmtree(made, ignore_errors=True)
+    pages, image = made / "pages", made / "image"
+    pages.mkdir(parents=True)
+    pages.chmod(0o700)  # it refuses a directory that others may write
+    collections = {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections")}
+    session.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "self", str(ROOT), env=collections)
+    session.run("antsibull-docs", "collection", "--use-current", "--fail-on-error", "--dest-dir", str(pages), "gpulab.expansion", env=collections)
+    shutil.copytree(ROOT / "docs" / "execution-environment", image)
+    (image / "gpulab-expansion.tar.gz").touch()
+    session.run("ansible-builder", "create", "-f", str(image / "execution-environment.yml"), "-c", str(image / "context"))
+
+
 if __name__ == "__main__":
     nox.main()
