@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
                 found.append(f"{name} is expected to be set, but is not")
         role = os.path.basename(folder)
         all_names = {name for part in specs.values() for name in part["options"]} | set(self._task.args.get("facts") or [])
-        found += misspelled(f"{role}_", known, all_names)
+        found += misspelled(f"{role}_", known, all_names, bool(self._task.args.get("near")))
         host = known["inventory_hostname"]
         way_out = f"correct it in the inventory, ansible-doc -t role gpulab.expansion.{role} tells what it means."
         result.update(changed=False, failed=bool(found), msg=f"{host}: {'; '.join(found)}: {way_out}" if found else "as specified")

@@ -27,6 +27,10 @@ options:
     type: list
     elements: str
     default: []
+  near:
+    description: Whether a variable with the role's prefix that resembles none of its own is let be.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""

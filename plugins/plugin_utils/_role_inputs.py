@@ -60,12 +60,12 @@ def complaints(name: str, spec: Spec, value: t.Any) -> list[str]:
     return [f"{name} is expected to be {wanted}, but is {shown}{', a text (with -e, give JSON)' if valid else ''}"]
 
 
-def misspelled(prefix: str, names: t.Iterable[str], known: t.Collection[str]) -> list[str]:
-    """Variables that begin like the role's and are none of them."""
+def misspelled(prefix: str, names: t.Iterable[str], known: t.Collection[str], near: bool = False) -> list[str]:
+    """Variables that begin like the role's and are none of them; with C(near) those alone that are almost one."""
     return [
         f"{name} is expected to be a variable of the role, but is none{_near(name, known)}"
         for name in sorted(names)
-        if name.startswith(prefix) and name not in known
+        if name.startswith(prefix) and name not in known and (_near(name, known) or not near)
     ]
 
 

@@ -145,7 +145,7 @@ def test_each_test_that_the_threat_model_names_is_there() -> None:
     assert len(named) > 12 and named <= there, named - there
 
 
-ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
+ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir() and path.name != "lab")  # which deploys nothing
 
 
 @pytest.mark.parametrize("role", ROLES)

@@ -59,6 +59,12 @@ def test_each_directory_that_a_unit_names_is_a_path() -> None:
     assert {"gpu_node_metrics_directory", "borg_server_directory", "borg_metrics_directory"} <= seen
 
 
+def test_a_prefix_that_others_use_too() -> None:
+    known = {"lab_confirm", "lab_networks"}
+    assert misspelled("lab_", ["lab_domain"], known) and not misspelled("lab_", ["lab_domain"], known, near=True)
+    assert "is lab_confirm meant?" in misspelled("lab_", ["lab_confrim"], known, near=True)[0]
+
+
 def test_misspelled() -> None:
     found = misspelled("borg_", ["borg_interval_minuets", "borg_sources", "other"], {"borg_sources", "borg_interval_minutes"})
     assert found == ["borg_interval_minuets is expected to be a variable of the role, but is none (is borg_interval_minutes meant?)"]
