@@ -52,7 +52,7 @@ def test_each_directory_that_a_unit_names_is_a_path() -> None:
         specs = yaml.safe_load((role / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]
         options = {name: spec for part in specs.values() for name, spec in part["options"].items()}
         named = set(re.findall(rf"\b{role.name}_\w*directory\b", "".join(unit.read_text(encoding="utf-8") for unit in role.glob("templates/*.service.j2"))))
-        named |= set(re.findall(rf"\b{role.name}_\w*directory\b", (role / "vars" / "main.yml").read_text(encoding="utf-8")))
+        named |= set(re.findall(rf"\b{role.name}_\w*directory\b", "".join(path.read_text(encoding="utf-8") for path in role.glob("vars/main.yml"))))
         assert {options[name]["type"] for name in named} <= {"path"}, role.name
         assert "role_inputs" in (role / "tasks" / "preflight.yml").read_text(encoding="utf-8")
         seen |= named
