@@ -29,11 +29,12 @@ class ActionModule(ActionBase):
             roadmap = files.read_roadmap(args.get("roadmap"))
         except RoadmapError as exc:
             raise AnsibleActionFail(str(exc)) from exc
-        if args.get("phase") not in roadmap.phases:
+        phase = int(args["phase"]) if str(args.get("phase")).isdigit() else None
+        if phase not in roadmap.phases:
             raise AnsibleActionFail(f"phase_outcome: phase is expected to be one of {', '.join(map(str, roadmap.phases))}, but is {args.get('phase')!r}.")
         ledger = Ledger(constants.DEFAULT_LOCAL_TMP)
         outcomes, closed, done = [], [], []
-        for module in roadmap.deployable(args["phase"]):
+        for module in roadmap.deployable(phase):
             hosts = list(dict.fromkeys(host for group in module.groups for host in variables["groups"].get(group, [])))
             finished = [host for host in hosts if host in ledger.finished(module.key)]
             missing = [host for host in hosts if host not in finished]
@@ -76,4 +77,4 @@ def _left_out(module: Module, variables: t.Mapping[str, t.Any]) -> str:
         return f"left out: --skip-tags {','.join(skipped)}"
     if not {"all", module.key} & set(tags or ["all"]):
         return f"left out: --tags {','.join(tags)}"
-    return "" if variables["groups"].get(module.groups[0]) else f"skipped: the group {module.groups[0]} is empty"
+    return "" if any(variables["groups"].get(group) for group in module.groups) else f"skipped: the group {module.groups[0]} is empty"

@@ -23,4 +23,4 @@ class ActionModule(PredictingAction):
 
 
 def _files(paths: t.Iterable[t.Any]) -> set[tuple[str, str]]:
-    return {(kind, str(path)) for path in paths for kind in ("path", "content")}
+    return {("content", str(path)) for path in paths}

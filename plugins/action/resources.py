@@ -145,13 +145,20 @@ class ActionModule(HostAction):
         pending = self._ledger.pending(self._host) if self._task.check_mode else set()
         today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
         try:
-            return compute(resources, seen, pending, self._confirmed(), today)
+            confirmed = self._confirmed()
+        except PlanError as exc:
+            raise AnsibleActionFail(str(exc)) from exc
+        try:
+            return compute(resources, seen, pending, confirmed, today)
         except PlanError as exc:
             raise AnsibleActionFail(f"{self._host}: {exc}", obj=self._origins[exc.index] if self._origins else None) from exc
 
     def _confirmed(self) -> list[Confirmation]:
         """The lab's, of this host. Who misspells a host would wait for it for ever."""
-        confirmed = [Confirmation.from_dict(entry) for entry in self._templar.template(self._vars.get("lab_confirm") or [])]
+        given = self._templar.template(self._vars.get("lab_confirm") or [])
+        if not isinstance(given, list):
+            raise PlanError(f"lab_confirm is expected to be a list, but is {given!r}: correct it.")
+        confirmed = [Confirmation.from_dict(entry) for entry in given]
         for one in confirmed:
             if one.host not in self._vars["groups"]["all"]:
                 raise PlanError(f"A confirmation in lab_confirm is expected to name a host of the inventory, but names {one.host}: correct it.")

@@ -28,6 +28,9 @@ class Coming(Exception):
     """What an object belongs to is not there yet, because the same list brings it."""
 
 
+Keys = t.AbstractSet[t.Tuple[str, str]]
+
+
 class Kind:
     """One kind of object. What is called C(found) below is what the server says of one, as found() has returned it."""
 
@@ -36,16 +39,19 @@ class Kind:
     access: t.ClassVar[dict[str, t.Any]]  # options by which the server is reached
     untold: t.ClassVar[frozenset[str]] = frozenset()  # what the server never tells, so that nobody can read it back
     hidden: t.ClassVar[frozenset[str]] = frozenset()  # what is compared, but not told
+    asks: t.ClassVar[bool] = False  # whether a server that keeps nothing yet must be asked, too, because it has a value of its own
     whole: t.ClassVar[bool] = False  # whether what is there and was not asked for is a difference
     see: t.ClassVar[str]  # where to look when it does not read back as it was written
 
-    def __init__(self, params: Tree, client: t.Any = None, coming: t.AbstractSet[tuple[str, str]] = frozenset()) -> None:
+    def __init__(self, params: Tree, client: t.Any = None, coming: Keys = frozenset(), going: Keys = frozenset()) -> None:
         """Without a client, of a server that this run would first start: then only desired() of what is not there is asked.
 
-        C(coming) are objects, as (name of the kind, key), that the same list makes first.
+        C(coming) are objects, as (name of the kind, key), that the same list makes first, C(going) those that it removes.
         """
+        self._params = params
         self._client = client
         self.coming = coming
+        self.going = going
 
     @classmethod
     def connect(cls, module: SealedModule) -> t.Any:
@@ -66,6 +72,10 @@ class Kind:
     def found(self, wanted: Tree) -> Tree | None:
         """The object as the server tells it, None when it is not there."""
         raise AssertionError("each kind answers")
+
+    def first(self, wanted: Tree) -> Tree | None:
+        """What the server itself makes of it where what it belongs to is new."""
+        return None
 
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         """The object as it shall be, in the form that is compared."""
@@ -131,7 +141,12 @@ def planned(stages: t.Iterable[Stage], params: Tree) -> list[Tree]:
     for kind, objects in stages:
         one = kind(params)
         _look_at(one, objects)
-        changes += [change for wanted in objects for change in [_change(one, wanted, None)] if change]
+        if one.asks and objects:
+            raise ApiError(
+                f"{one.name} {one.key(objects[0])} is expected to be compared with what the server has, but this run has yet to start it: leave it out of the "
+                "first run."
+            )
+        changes += [change for wanted in objects for change in [_change(one, wanted, one.first(wanted))] if change]
     return changes
 
 
@@ -157,11 +172,13 @@ def _kept(params: Tree, client: t.Any, stages: list[Stage], check_mode: bool) ->
     """The changes. The first look says everything that is refused, before anything is changed."""
     foreseen: list[Tree] = []
     coming: set[tuple[str, str]] = set()
+    going: set[tuple[str, str]] = set()
     for kind, objects in stages:
-        one = kind(params, client, coming)
+        one = kind(params, client, coming, going)
         seen = _seen(one, objects)
         foreseen += [change for _wanted, _found, change in seen if change]
         coming |= {(one.name, one.key(wanted)) for wanted, found, change in seen if change and found is None}
+        going |= {(one.name, one.key(wanted)) for wanted, _found_, change in seen if change and wanted["state"] == "absent"}
     if check_mode or not foreseen:
         return foreseen
     changes = []
@@ -195,7 +212,7 @@ def _found(kind: Kind, wanted: Tree) -> Tree | None:
     try:
         return kind.found(wanted)
     except Coming:
-        return None
+        return kind.first(wanted)
 
 
 def _change(kind: Kind, wanted: Tree, found: Tree | None) -> Tree | None:

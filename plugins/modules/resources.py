@@ -46,7 +46,8 @@ options:
         the certificate signs itself), C(days), C(renew_days) before its end it is issued anew. Keys and certificates are made by
         community.crypto, which needs python3-cryptography on the host."
       - "C(read): C(path), whose text is returned in RV(values); C(optional) if it may be absent, then the text is empty."
-      - "C(absent): C(path), a file that an earlier version of a role wrote, or that came from an input that is gone. Never a directory, never data."
+      - "C(absent): C(path), a file that an earlier version of a role wrote, or that came from an input that is gone; C(holds), a text that it has if it is
+        that file: another one of that name is left alone. Never a directory, never data. A unit that read it names its directory in C(restarted_by)."
       - "C(unit): C(name), C(state) (V(started) or V(stopped)), C(enabled), C(restarted_by) (paths), C(makes) (a path
         that its first start makes, for modules that ask the service what it keeps)."
     type: list

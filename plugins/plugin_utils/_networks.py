@@ -37,10 +37,12 @@ def load(declared: t.Any, hosts: t.Mapping[str, str]) -> Networks:
 
     NetworkError has a sentence for each thing that is wrong.
     """
-    if netaddr is None:
-        raise NetworkError("netaddr is expected beside ansible-core on the control node, but is not there: pip install netaddr.")
     if not isinstance(declared, dict) or not all(isinstance(each, dict) for each in declared.values()):
         raise NetworkError("lab_networks is expected to have a mapping with cidr and hosts for each network, but has something else: correct it.")
+    if not declared:
+        return Networks({}, {host: {} for host in hosts}, [])
+    if netaddr is None:
+        raise NetworkError("lab_networks: netaddr is expected beside ansible-core on the control node, but is not there: pip install netaddr.")
     wrong: list[str] = []
     networks = {name: net for name, entry in declared.items() for net in [_network(name, entry, wrong)] if net is not None}
     for (one, first), (other, second) in itertools.combinations(networks.items(), 2):
@@ -71,7 +73,7 @@ def load(declared: t.Any, hosts: t.Mapping[str, str]) -> Networks:
 def _network(name: str, entry: t.Mapping[str, t.Any], wrong: list[str]) -> t.Any:
     more = set(entry) - {"cidr", "hosts"}
     if more or not isinstance(entry.get("hosts") or {}, dict):
-        wrong.append(f"{name} is expected to have cidr and hosts, addresses by host, but has {', '.join(sorted(more)) or 'other hosts'}.")
+        wrong.append(f"{name} is expected to have cidr and hosts, addresses by host, but has {', '.join(sorted(map(str, more))) or 'other hosts'}.")
         return None
     try:
         found = netaddr.IPNetwork(str(entry.get("cidr")))

@@ -65,8 +65,13 @@ def misspelled(prefix: str, names: t.Iterable[str], known: t.Collection[str], ne
     return [
         f"{name} is expected to be a variable of the role, but is none{_near(name, known)}"
         for name in sorted(names)
-        if name.startswith(prefix) and name not in known and (_near(name, known) or not near)
+        if name.startswith(prefix) and name not in known and (not near or _close(name[len(prefix) :], [each[len(prefix) :] for each in known]))
     ]
+
+
+def _close(word: str, known: t.Iterable[str]) -> bool:
+    """Whether it is a word of C(known) with a letter too many, too few, or in another place."""
+    return bool(difflib.get_close_matches(word, list(known), n=1, cutoff=0.85))
 
 
 def _near(name: str, known: t.Iterable[str]) -> str:

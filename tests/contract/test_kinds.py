@@ -43,7 +43,7 @@ def test_repository_package_user_and_download(lab: Lab) -> None:
             {"host": "gpu1", "command": f"sed -i s/main/contrib/ {SOURCE}", "expect": [f"repository {SOURCE}"]},
             {"host": "gpu1", "command": "usermod -s /bin/bash lab", "expect": ["user lab"]},
             {"host": "gpu1", "command": "truncate -s 100 /srv/lab/wheel", "expect": ["download /srv/lab/wheel"]},
-            {"host": "gpu1", "command": "touch /etc/lab-old.conf", "expect": ["absent /etc/lab-old.conf"]},
+            {"host": "gpu1", "command": "echo of an earlier version >/etc/lab-old.conf", "expect": ["absent /etc/lab-old.conf"]},
         ],
         unknown=["user/lab/uid:server_assigned"],
     )

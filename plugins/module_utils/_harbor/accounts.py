@@ -36,6 +36,10 @@ class Member(InProject):
         rows = self.client.all(f"/projects/{self.number(wanted)}/members", entityname=wanted["username"])
         return next((row for row in rows if row["entity_name"] == wanted["username"] and row["entity_type"] == "u"), None)
 
+    def first(self, wanted: Tree) -> Tree | None:
+        """Harbor makes whoever creates a project its admin."""
+        return {"role_id": ROLES["project_admin"]} if wanted["username"] == self._params.get("username") else None
+
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         return {"role": wanted["role"]}
 

@@ -42,6 +42,8 @@ class InProject(HarborKind):
     def project(self, wanted: Tree) -> Tree:
         name = str(wanted["project"])
         found = self.client.project(name)
+        if self.going & {("harbor_project", name), ("harbor_proxy_cache", name)}:
+            raise ApiError(f"{self.name} {self.key(wanted)}: project {name} is expected to stay, but the same list removes it before: list this one first.")
         if found is None and self.coming & {("harbor_project", name), ("harbor_proxy_cache", name)}:
             raise Coming
         if found is None:

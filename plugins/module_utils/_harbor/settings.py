@@ -97,6 +97,7 @@ class Setting(HarborKind):
     """Harbor takes settings that it does not know without a word, so they are looked for."""
 
     name = "harbor_configuration"
+    asks = True
     options = dict(
         name=dict(type="str", required=True),
         value=dict(type="raw", no_log=False),

@@ -33,8 +33,8 @@ class SearchKind(Kind):
     whole = True
     see = "See the engine's own log"
 
-    def __init__(self, params: Tree, client: t.Any = None, coming: t.AbstractSet[tuple[str, str]] = frozenset()) -> None:
-        super().__init__(params, client, coming)
+    def __init__(self, params: Tree, *more: t.Any) -> None:
+        super().__init__(params, *more)
         self.opensearch = params["engine"] == "opensearch"
 
     @classmethod

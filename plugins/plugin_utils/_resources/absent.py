@@ -2,7 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files that an earlier version of a role, or an input that is gone, has left. Never data: a role names each file that it once wrote itself.
+"""Files that an earlier version of a role, or an input that is gone, has left. Never data: a role names each file that it once
+wrote, and a text by which it knows it for its own.
 
 This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -19,10 +20,10 @@ from .base import Change, Resource, Seen, Step, World
 
 class Absent(Resource):
     kind = "absent"
-    spec: t.ClassVar[dict[str, t.Any]] = dict(path=dict(type="path", required=True))
+    spec: t.ClassVar[dict[str, t.Any]] = dict(path=dict(type="path", required=True), holds=dict(type="str", required=True))
 
     def query(self) -> dict[str, t.Any]:
-        return {"paths": [self.key, posixpath.dirname(self.key)]}
+        return {"paths": [self.key, posixpath.dirname(self.key)], "contents": [self.key]}
 
     def actual(self, seen: Seen) -> Tree | None:
         return {"present": seen["paths"].get(self.key) is not None}
@@ -42,5 +43,8 @@ class Absent(Resource):
             return None
         if observed["type"] != "file":
             raise self.error(f"a file that an earlier version wrote is expected there, but a {observed['type']} is found: remove it yourself if it shall go.")
+        if self.args["holds"] not in world.seen["contents"].get(self.key, ""):
+            return None  # somebody else's file of that name
+        self.require_writable(world)
         step = Step("ansible.builtin.file", {"path": self.key, "state": "absent"})
         return Change(self, {"present": True}, {"present": False}, ("removes what an earlier version wrote",), (step,))

@@ -165,12 +165,15 @@ class Resource:
     def error(self, message: str) -> PlanError:
         return PlanError(f"{self.kind} {self.key}: {message}", self.index)
 
-    def require_parent(self, world: World) -> None:
+    def require_writable(self, world: World) -> None:
         parent = world.seen["paths"].get(posixpath.dirname(self.key))
         if parent is not None and parent.get("read_only"):
             raise self.error(
                 f"{posixpath.dirname(self.key)} is expected to be writable, but is mounted read-only: mount it read-write, or choose another place."
             )
+
+    def require_parent(self, world: World) -> None:
+        self.require_writable(world)
         if not world.parent_exists(self.key):
             raise self.error(
                 f"its directory {posixpath.dirname(self.key)} is expected to exist or to come earlier in this list, and does neither: "

@@ -9,6 +9,7 @@ This plugin util is PRIVATE to the collection. It can have breaking changes at a
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -26,7 +27,20 @@ FILE = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "..",
 
 def read_roadmap(path: str | None = None) -> Roadmap:
     """The roadmap in C(path), or the collection's. RoadmapError says what is wrong with it."""
-    path = path or FILE
+    if not path or os.path.abspath(path) == FILE:
+        return _read(FILE)
+    own, ours = _read(path), _read(FILE)
+    known = {**ours.modules, **ours.supports}
+    # a lab's own says when and why; how a module of this collection is deployed is said in the collection
+    modules = {
+        key: module if module.playbook or key not in known else dataclasses.replace(module, playbook=known[key].playbook, groups=known[key].groups)
+        for key, module in own.modules.items()
+    }
+    supports = {**{key: module for key, module in ours.supports.items() if module.phase in own.phases and key not in modules}, **own.supports}
+    return dataclasses.replace(own, modules=modules, supports=supports)
+
+
+def _read(path: str) -> Roadmap:
     try:
         with open(path, encoding="utf-8") as handle:
             return load(yaml_load(handle), path)

@@ -61,7 +61,7 @@ class Module:
     urgency: int = 0
     difficulty: int = 0
     playbook: str = ""  # that deploys it, whose tag and role have its name, too; none yet without one
-    groups: tuple[str, ...] = ()  # of the inventory; without a host in the first it is left out
+    groups: tuple[str, ...] = ()  # of the inventory; without a host in any of them it is left out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Roadmap:
     supports: dict[str, Module] = dataclasses.field(default_factory=dict)  # what the modules stand on; no gate asks for it
 
     def deployable(self, phase: int) -> list[Module]:
-        """What a playbook brings in C(phase), in the order in which it does."""
+        """What a playbook brings in C(phase)."""
         return [module for module in (*self.supports.values(), *self.modules.values()) if module.phase == phase and module.playbook]
 
     def phase_of(self, users: float) -> int | None:
@@ -132,6 +132,8 @@ def load(data: t.Any, where: str) -> Roadmap:
         raise RoadmapError(
             f"{where} is expected to have evidence, phases and modules, but has {', '.join(data) if isinstance(data, dict) else 'none'}: add them."
         )
+    if not all(isinstance(data.get(part) or {}, dict) for part in ("evidence", "phases", "modules", "supports")):
+        raise RoadmapError(f"{where} is expected to have a mapping in each of evidence, phases, modules and supports, but has something else: correct it.")
     evidence = {}
     for key, entry in data["evidence"].items():
         if entry.get("unit") not in UNITS:
@@ -147,12 +149,14 @@ def load(data: t.Any, where: str) -> Roadmap:
 def _module(key: str, entry: t.Mapping[str, t.Any], evidence: t.Mapping[str, Evidence], phases: t.Collection[int], where: str) -> Module:
     if entry.get("phase") not in phases:
         raise RoadmapError(f"{where}: the phase of {key} is expected to be one of {', '.join(map(str, phases))}, but is {entry.get('phase')!r}: correct it.")
-    playbook, groups = str(entry.get("playbook", "")), tuple(map(str, entry.get("groups") or ()))
+    playbook, groups = str(entry.get("playbook", "")), entry.get("groups") or []
+    if not isinstance(groups, list):
+        raise RoadmapError(f"{where}: groups of {key} are expected to be a list, but are {groups!r}: write [{groups}].")
     if bool(playbook) != bool(groups):
         raise RoadmapError(f"{where}: {key} is expected to have a playbook and its groups, or neither, but has one of them: add the other.")
     needs = tuple(_condition(need, evidence, f"{where}: {key}") for need in entry.get("needs") or [])
     names = entry.get("name", key), entry.get("name_zh", entry.get("name", key))
-    return Module(key, entry["phase"], *names, needs, int(entry.get("urgency", 0)), int(entry.get("difficulty", 0)), playbook, groups)
+    return Module(key, entry["phase"], *names, needs, int(entry.get("urgency", 0)), int(entry.get("difficulty", 0)), playbook, tuple(map(str, groups)))
 
 
 def _condition(need: t.Mapping[str, t.Any], evidence: t.Mapping[str, Evidence], where: str) -> Condition:

@@ -584,9 +584,33 @@ def test_one_call_keeps_objects_of_many_kinds(harbor: Harbor, run: t.Callable[..
         ({"harbor_project_member": [{"project": "visoin", "username": "alice"}]}, "project visoin is expected to be there, but is not"),
         ({"harbor_label": [{"name": "mark", "color": "red"}]}, "a color as #0065AB is expected"),
         ({"harbor_project": [{"name": "ml", "state": "absent"}]}, "confirm is expected to be 'ml'"),
+        ({"harbor_projects": [{"name": "ml"}]}, "with its objects is expected in each entry, but one has harbor_projects"),
     ],
 )
 def test_one_call_is_refused_before_anything_is_changed(run: t.Callable[..., Ran], last: dict[str, t.Any], sentence: str) -> None:
     for check in (True, False):
         ran = run("harbor_objects", *VISION[:3], last, check=check)
         assert sentence in ran.said and not ran.wrote
+
+
+def test_what_belongs_to_a_project_goes_before_it(run: t.Callable[..., Ran]) -> None:
+    assert run("harbor_objects", *VISION).result["changed"]
+    gone = {"state": "absent"}
+    project, member = {"name": "vision", "confirm": "vision", **gone}, {"project": "vision", "username": "bob", "confirm": "vision/bob", **gone}
+    for check in (True, False):
+        ran = run("harbor_objects", {"harbor_project": [project]}, {"harbor_project_member": [member]}, check=check)
+        assert "project vision is expected to stay, but the same list removes it before: list this one first." in ran.said and not ran.wrote
+    assert len(run("harbor_objects", {"harbor_project_member": [member]}, {"harbor_project": [project]}).wrote) == 2
+
+
+@pytest.mark.parametrize(("role", "changes"), [("project_admin", 0), ("developer", 1)])
+def test_who_creates_a_project_is_its_admin(run: t.Callable[..., Ran], role: str, changes: int) -> None:
+    """Source: Create() in https://github.com/goharbor/harbor/blob/main/src/pkg/project/dao/dao.go adds the owner as a member."""
+    dry = run(
+        "harbor_objects",
+        {"harbor_project": [{"name": "vision"}]},
+        {"harbor_project_member": [{"project": "vision", "username": "admin", "role": role}]},
+        check=True,
+    )
+    members = [change for change in dry.result["gpulab_prediction"] if change["kind"] == "harbor_project_member"]
+    assert len(members) == changes and all(change["before"] == {"role": "project_admin"} for change in members)

@@ -19,12 +19,12 @@ from ansible_collections.gpulab.expansion.plugins.plugin_utils._ledger import Le
 @pytest.mark.parametrize(
     ("run", "skip", "told"),
     [
-        (["all"], [], "elk: not brought to its end on gpu1, mgmt1"),
+        (["all"], [], "elk: not brought to its end on mgmt1, gpu1"),
         (["monitoring", "gpu_node", "borg"], [], "elk: left out: --tags borg,gpu_node,monitoring"),
-        (["gpu_node", "elk"], [], "elk: not brought to its end on gpu1, mgmt1"),
+        (["gpu_node", "elk"], [], "elk: not brought to its end on mgmt1, gpu1"),
         (["all"], ["harbor", "elk", "borg"], "elk: left out: --skip-tags borg,elk,harbor"),
         (["elk"], ["elk"], "elk: left out: --skip-tags elk"),
-        (["all"], ["borg"], "elk: not brought to its end on gpu1, mgmt1"),
+        (["all"], ["borg"], "elk: not brought to its end on mgmt1, gpu1"),
     ],
 )
 def test_what_the_tags_leave_out_is_told_in_one_order(run: list[str], skip: list[str], told: str, tmp_path: pathlib.Path, monkeypatch: t.Any) -> None:
@@ -50,10 +50,24 @@ def test_a_module_without_hosts_is_skipped_and_one_behind_its_gate_fails(tmp_pat
     assert {each["module"]: each["outcome"] for each in told["gpulab_outcomes"]} == {
         "gpu_node": "skipped: the group gpu_nodes is empty",
         "monitoring": "skipped: the group monitoring is empty",
-        "elk": "checked on gpu1, mgmt1",
+        "elk": "checked on mgmt1, gpu1",
         "borg": "stopped by its gate: borg expects a bucket.",
         "harbor": "skipped: the group harbor is empty",
     }
+
+
+def test_an_engine_without_clients_is_deployed_all_the_same(tmp_path: pathlib.Path, monkeypatch: t.Any) -> None:
+    Ledger(str(tmp_path)).note_gate("elk", {"passes": False, "reason": "elk expects cores."})
+    told = outcome(tmp_path, monkeypatch, {"groups": {"elk": ["mgmt1"]}})
+    assert told["failed"] and told["msg"] == "elk: elk expects cores."
+
+
+def test_a_labs_own_roadmap_leaves_nobody_out(tmp_path: pathlib.Path, monkeypatch: t.Any) -> None:
+    """It says when and why; how a module is deployed is said in the collection."""
+    (tmp_path / "own.yml").write_text("{evidence: {}, phases: {1: {}}, modules: {elk: {phase: 1}, notebooks: {phase: 1}}}", encoding="utf-8")
+    Ledger(str(tmp_path)).note_gate("elk", {"passes": False, "reason": "elk expects cores."})
+    told = outcome(tmp_path, monkeypatch, {"groups": {"elk": ["mgmt1"]}}, phase="1", roadmap=str(tmp_path / "own.yml"))
+    assert told["failed"] and [each["module"] for each in told["gpulab_outcomes"]] == ["gpu_node", "monitoring", "elk"]
 
 
 ROADMAP = """

@@ -45,6 +45,8 @@ SEARCH = "engine: opensearch\n        list: "
         ("harbor_label", "collections: [gpulab.expansion]", HARBOR + "[{name: cuda}]", [{"key": "cuda"}]),
         ("gpulab.expansion.search_index", "", SEARCH + "[{name: logs}]", [{"key": "logs", "after": {"state": "present"}}]),
         ("gpulab.expansion.harbor_objects", "", HARBOR + "[harbor_label: [{name: a}], harbor_project: [{name: b}]]", [{"key": "a"}, {"key": "b"}]),
+        ("gpulab.expansion.harbor_configuration", "", HARBOR + "[{name: read_only, value: true}]", "read_only is expected to be compared with what the"),
+        ("gpulab.expansion.harbor_objects", "", HARBOR + "[harbor_configuration: [{name: read_only, value: 1}]]", "but this run has yet to start it"),
         ("gpulab.expansion.harbor_label", "", HARBOR + "[{name: cuda, color: red}]", "a color as #0065AB is expected"),
         ("gpulab.expansion.harbor_objects", "", HARBOR + "[{harbor_lable: []}]", "with its objects is expected in each entry, but one has harbor_lable"),
     ],

@@ -60,9 +60,13 @@ def test_each_directory_that_a_unit_names_is_a_path() -> None:
 
 
 def test_a_prefix_that_others_use_too() -> None:
-    known = {"lab_confirm", "lab_networks"}
-    assert misspelled("lab_", ["lab_domain"], known) and not misspelled("lab_", ["lab_domain"], known, near=True)
-    assert "is lab_confirm meant?" in misspelled("lab_", ["lab_confrim"], known, near=True)[0]
+    known = set(yaml.safe_load((ROOT / "roles" / "lab" / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))["argument_specs"]["main"]["options"])
+    own = ["dns", "domain", "name", "users", "data", "storage", "nodes", "root", "proxy", "ntp", "group", "path", "url", "timeout"]
+    assert not misspelled("lab_", [f"lab_{name}" for name in own], known, near=True) and misspelled("lab_", ["lab_domain"], known)
+    meant_by = {"confrim": "confirm", "networsk": "networks", "gate_overides": "gate_overrides", "precondition": "preconditions"}
+    for wrong, meant in meant_by.items():
+        said = " ".join(misspelled("lab_", [f"lab_{wrong}"], known, near=True))
+        assert f"is lab_{meant} meant?" in said, said
 
 
 def test_misspelled() -> None:

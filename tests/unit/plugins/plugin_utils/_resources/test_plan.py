@@ -163,13 +163,19 @@ def test_nothing_is_deleted() -> None:
 
 
 def test_what_an_earlier_version_wrote_goes_and_nothing_else() -> None:
-    items = resources(("absent", {"path": "/etc/lab/old.yml"}), ("unit", {"name": "lab.service", "state": "started", "restarted_by": ["/etc/lab/old.yml"]}))
+    items = resources(
+        ("absent", {"path": "/etc/lab/old.yml", "holds": "by lab"}), ("unit", {"name": "lab.service", "state": "started", "restarted_by": ["/etc/lab/old.yml"]})
+    )
     running = {"lab.service": {"active": "active", "enabled": "enabled", "need_daemon_reload": False, "since": 500.0}}
     old = {"type": "file", "mode": "0644", "owner": "root", "group": "root", "mtime": 100.0}
-    gone, restarted = compute(items, seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": old}, units=running), set())
+    ours = {"contents": {"/etc/lab/old.yml": "# by lab 0.1\n"}, "units": running}
+    gone, restarted = compute(items, seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": old}, **ours), set())
+    assert compute(items, seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": old}, units=running, contents={"/etc/lab/old.yml": "the admin's"}), set()) == []
+    with pytest.raises(PlanError, match="/etc/lab is expected to be writable, but is mounted read-only"):
+        compute(items, seen(paths={"/etc/lab": {**ETC, "read_only": True}, "/etc/lab/old.yml": old}, **ours), set())
     assert (gone.before, gone.after) == ({"present": True}, {"present": False}) and restarted.impact == ("restarts lab.service",)
     assert compute(items, seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": None}, units=running), set()) == []
-    after = foresee(seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": old}, units=running), [gone.as_prediction()])
+    after = foresee(seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": old}, **ours), [gone.as_prediction()])
     assert compute(items[:1], after, set()) == []
     with pytest.raises(PlanError, match="a file that an earlier version wrote is expected there, but a directory is found: remove it yourself"):
         compute(items, seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": ETC}, units=running), set())
