@@ -30,6 +30,7 @@ OPTION = "sealed"
 SPEC: dict[str, t.Any] = {OPTION: dict(type="str", no_log=True)}
 SHORTEST_MASKED = 6  # a shorter one would garble the sentence without hiding anything
 
+SECRET_NAME = re.compile(r"passw|passphrase|secret|token|credential|access_key|account_key", re.IGNORECASE)  # of a setting whose value is one
 _CREDENTIALS = re.compile(r"://[^\s/]*:\S*@")
 _REFERENCE = re.compile(r"gpulab-sealed-[0-9a-f]{12}-\d+")
 
@@ -39,25 +40,29 @@ def seal(args: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     nonce = secrets.token_hex(6)
     kept: dict[str, t.Any] = {}
     told: list[str] = []
+    hidden: list[str] = []
 
-    def walk(value: t.Any, of: str) -> t.Any:
+    def walk(value: t.Any, of: str, name: str = "") -> t.Any:
         if isinstance(value, dict):
             if "value" in value and not boolean(value.get("secret") or False, strict=False):  # of harbor_configuration
                 told.append(str(value["value"]))
-            return {key: walk(below, of or (key if key in SECRET_OPTIONS else "")) for key, below in value.items()}
+            return {key: walk(below, of or (key if key in SECRET_OPTIONS else ""), str(key)) for key, below in value.items()}
         if isinstance(value, (list, tuple)):
-            return [walk(below, of) for below in value]
+            return [walk(below, of, name) for below in value]
         if value is None or isinstance(value, bool) or value == "":
             return value
         if of or isinstance(value, str) and has_credentials(value):
             reference = f"gpulab-sealed-{nonce}-{len(kept)}"
             kept[reference] = value if of in _RAW else str(value)
+            # settings are those of an index, mostly: masked, their words would be missing in sentences about other objects
+            plain = of == "settings" and not SECRET_NAME.search(name) or of == "value" and str(value) in told
+            (told if plain else hidden).append(str(value))
             return reference
         return value
 
     out = walk(dict(args), "")
     if kept:
-        out[OPTION] = base64.urlsafe_b64encode(json.dumps([kept, told]).encode()).decode()
+        out[OPTION] = base64.urlsafe_b64encode(json.dumps([kept, [text for text in told if text not in hidden]]).encode()).decode()
     return t.cast("dict[str, t.Any]", out)
 
 

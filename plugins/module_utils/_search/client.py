@@ -17,6 +17,8 @@ import typing as t
 from .._json_api import Answer, ApiError, ask
 from .._waiting import read_until
 
+AGAIN = 15.0  # seconds in which a question that comes to nothing is asked again
+
 
 @dataclasses.dataclass(frozen=True)
 class Access:
@@ -53,7 +55,8 @@ class Client:
 
     def get(self, path: str) -> t.Any:
         """The body, or None when there is no such object."""
-        answer = self._ask("GET", path)
+        # while the security plugin reads its own index anew, after a start and after each change of a role or a user, it answers 500
+        answer = read_until(lambda: self._ask("GET", path), lambda told: told.status < 500, AGAIN, 0.5)
         return None if answer.status == 404 else self._body("GET", path, answer)
 
     def search(self, path: str, body: t.Any) -> t.Any:

@@ -19,13 +19,12 @@ from urllib.parse import quote
 from .._json_api import access_of
 from .._objects import Kind
 from .._prediction import Tree, is_unknown, unknown
-from .._sealed import SealedModule
+from .._sealed import SECRET_NAME, SealedModule
 from .client import ACCESS_SPEC, Access, Client
 
 # Source: "Index naming restrictions", https://docs.opensearch.org/2.19/api-reference/index-apis/create-index/; users and roles may have a space
 SIGNS = '* , ? / \\ " < > | #'
 NO_NAME = re.compile(r"""[*,?/\\"<>|#]|^[_+-]""")
-_SECRET = re.compile(r"passw|passphrase|secret|token|credential|access_key|account_key", re.IGNORECASE)
 
 
 class SearchKind(Kind):
@@ -240,7 +239,7 @@ def _hidden(tree: Tree) -> Tree:
     """C(tree) without values whose names say that they are secret."""
     out: Tree = {}
     for name, value in tree.items():
-        secret = _SECRET.search(name) and isinstance(value, (str, int, float))
+        secret = SECRET_NAME.search(name) and isinstance(value, (str, int, float))
         out[name] = unknown("secret") if secret else _hidden(value) if isinstance(value, dict) and not is_unknown(value) else value
     return out
 

@@ -29,6 +29,13 @@ def test_what_is_sealed_comes_out_as_it_went_in(args: dict[str, t.Any]) -> None:
     assert plain == args and all(isinstance(text, str) for text in kept)
 
 
+def test_a_setting_that_is_no_secret_is_not_cut_out_of_sentences() -> None:
+    settings = {"index": {"default_pipeline": "gpulab"}, "secret_key": "Xq7-of-the-bucket", "location": "the-password"}
+    sealed = seal({"list": [{"body": {"settings": settings}}], "password": "the-password"})
+    assert "gpulab" not in str({name: value for name, value in sealed.items() if name != OPTION}).replace("gpulab-sealed", ""), "and in no log either"
+    assert sorted(reveal(sealed)[1]) == ["Xq7-of-the-bucket", "the-password", "the-password"]
+
+
 def test_only_secrets_and_addresses_with_a_login_are_moved() -> None:
     args = {"entries": [{"path": "/etc/lab", "content": NASTY}], "urls": ["https://u:p@host/x", "https://host/y"], "password": 12345}
     sealed = seal(args)

@@ -5,13 +5,16 @@
 from __future__ import annotations
 
 import re
+import time
 import typing as t
 from urllib.parse import unquote, urljoin
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._json_api import ApiError
+from ansible_collections.gpulab.expansion.plugins.module_utils._json_api import Answer, ApiError
 from ansible_collections.gpulab.expansion.plugins.module_utils._objects import _kept, planned, stages_of
 from ansible_collections.gpulab.expansion.plugins.module_utils._prediction import unknown
+from ansible_collections.gpulab.expansion.plugins.module_utils._search import client
+from ansible_collections.gpulab.expansion.plugins.module_utils._search.client import Access
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.objects import KINDS, flat
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,6 +87,20 @@ def test_what_was_written_reads_back_as_wanted(engine: str, name: str) -> None:
     assert gone["after"] == {"state": "absent"}
     assert changes(server, name, check=False, state="absent") == [gone] and server.wrote[1].startswith("DELETE")
     assert changes(server, name, state="absent") == []
+
+
+def test_an_engine_that_reads_its_own_configuration_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a start, and after each change of a role, the security plugin answers 500 for a moment."""
+    answers = [Answer(500, "configModel is null"), Answer(500, "configModel is null"), Answer(200, {"x": {}})]
+    access = Access(url="https://localhost:9200")
+    one = client.Client(lambda *_: (0, "active", ""), access)
+    monkeypatch.setattr(one, "_ask", lambda *_: answers.pop(0) if len(answers) > 1 else answers[0])
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+    assert one.get("/_plugins/_security/api/roles/x") == {"x": {}}
+    answers[:] = [Answer(500, {"error": "broken"})]
+    monkeypatch.setattr(client, "AGAIN", 0.0)
+    with pytest.raises(ApiError, match="is expected to accept GET /x, but answers 500"):
+        one.get("/x")
 
 
 def test_a_write_that_comes_to_nothing_is_told() -> None:
