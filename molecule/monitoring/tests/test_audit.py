@@ -199,8 +199,10 @@ def test_heat_traffic_and_a_slow_disk_are_named_and_gone_when_calm(watched: Lab,
     watched.sh("gpu1", "cp /etc/nvml-sim.conf /tmp/gpus.conf && printf '[5]\\nmem_used=22700\\n' >> /etc/nvml-sim.conf")
     package = watched.sh("gpu1", "curl -s http://mirror/apt/pool/ | grep -o 'prometheus_[^\"]*deb' | head -1").stdout.strip()
     assert package
-    download = f"while :; do curl -s -o /dev/null http://mirror/apt/pool/{package}; done"
-    watched.sh("gpu1", f"systemd-run -q --unit=download --collect timeout 300 sh -c '{download}'")
+    # one program and one connection, because a machine that is busy takes seconds to start the next one
+    watched.sh("gpu1", f"systemd-run -q --unit=download --collect timeout 300 curl -s -o /dev/null 'http://mirror/apt/pool/{package}?[1-1000000]'")
+    rate = "a=$(cat /sys/class/net/eth0/statistics/rx_bytes); sleep 1; b=$(cat /sys/class/net/eth0/statistics/rx_bytes); [ $((b - a)) -gt 5000000 ]"
+    watched.sh("gpu1", f"for _ in $(seq 60); do {rate} && exit 0; done; exit 1")
     try:
         with slow_disk(tmp_path) as disk:
             time.sleep(6)  # the window, so that all of it is hot
