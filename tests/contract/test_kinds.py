@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import typing as t
 
@@ -53,6 +54,19 @@ def test_repository_package_user_and_download(lab: Lab) -> None:
     report = contract.report()
     assert not contract.disagreements, report
     assert contract.compared >= 20, report
+
+
+def test_what_the_timers_of_a_host_do_is_put_down_to_no_role(lab: Lab) -> None:
+    """They run at hours of their own, at midnight for one: whatever runs then must not be blamed."""
+    timers = lab.sh("gpu1", "systemctl list-timers --all --output=json").stdout
+    services = sorted(timer["activates"] for timer in json.loads(timers))
+    assert {"apt-daily.service", "dpkg-db-backup.service"} <= set(services)
+    before = lab.manifest(["gpu1"])
+    for service in services:
+        lab.sh("gpu1", f"systemctl start {service}")
+    assert lab.sh("gpu1", "ls /var/backups").stdout, "nothing was written, so nothing is tried"
+    contract = Contract(Subject("timers", KINDS / "play.yml", ["gpu1"]), lab)
+    assert not list(contract.written(before, lab.manifest(["gpu1"])))
 
 
 def test_package_from_a_source_that_is_not_there_yet_is_predicted(lab: Lab) -> None:
