@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup box box-down phase1 audit test lint unit contract roles e2e gpu soak bench
+.PHONY: help setup box box-down phase1 audit docs test lint unit contract roles e2e gpu soak bench
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -44,6 +44,11 @@ phase1: box ## run phase 1 on the box; the last line says where the report is
 
 audit: box ## what is true of the box, on one page; changes nothing
 	@$(BIN)/ansible-playbook -i inventories/box playbooks/audit.yml --check
+
+docs: phase1 ## bring output and pictures in the pages up to date, from the box
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -qq update \
+	  && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-wqy-microhei >/dev/null; } || true
+	@$(BIN)/python docs/render.py
 
 # Each part and its budget in seconds on two cores that have nothing else to do, the longest first; two at a time, because half of a role's time is waiting
 # for timers and for ssh.

@@ -4,7 +4,8 @@
 
 """The lab-in-a-box: systemd hosts in containers, their package mirror and their object store.
 
-    box.py up [HOST ...]   bring hosts (default: all) to life, from whatever state they are in
+    box.py up              bring the whole box to life, from whatever state it is in, with the Prometheus that the lab already has
+    box.py up HOST ...     bring these hosts to life, without Prometheus
     box.py fresh HOST ...  the same, but bare: existing ones are made anew
     box.py down            remove exactly what carries this box's name
     box.py promtool        print the folder of promtool and amtool, for tests of alert rules
@@ -400,6 +401,19 @@ def up(names: t.Sequence[str], fresh: bool) -> None:
             each.result()
 
 
+def already_there(name: str) -> None:
+    """What the lab has before the collection comes."""
+    done = docker("exec", "-i", f"{PREFIX}-{name}", "sh", "-s", stdin=(HERE / "already_there.sh").read_text(encoding="ascii"), check=False)
+    if done.returncode:
+        raise BoxError(f"Prometheus is expected to be installed on {PREFIX}-{name}, but is not: {done.stderr.strip()[-1500:]}")
+
+
+def whole() -> None:
+    up([*HOSTS, "oss"], fresh=False)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(already_there, HOSTS))
+
+
 def down() -> None:
     if daemon_answers():
         mine = docker("ps", "-aq", "--filter", f"label={LABEL}={PREFIX}").stdout.split()
@@ -416,8 +430,10 @@ def down() -> None:
 def main(argv: list[str]) -> int:
     verb, names = (argv[0] if argv else ""), argv[1:]
     try:
-        if verb == "up":
-            up(names or [*HOSTS, "oss"], fresh=False)
+        if verb == "up" and not names:
+            whole()
+        elif verb == "up":
+            up(names, fresh=False)
         elif verb == "fresh" and names:
             up(names, fresh=True)
         elif verb == "down" and not names:

@@ -32,7 +32,8 @@ Markers = t.Mapping[str, t.Mapping[str, t.Any]]  # by host, by role and part
 
 def document(records: t.Sequence[Record], markers: Markers, when: str, seconds: float, previous: Document | None) -> Document:
     """C(when) as 2026-11-24 10:00 UTC, C(seconds) the run took, C(previous) the last audit's document."""
-    told = _last(records, "evidence") or {"readings": {}, "declared": {}, "phase": None, "horizontal": []}
+    # the audit's own comes first; a module's playbook puts together the little that its gate asks for
+    told = next((record["evidence"] for record in records if record.get("evidence")), None) or {"readings": {}, "declared": {}, "phase": None, "horizontal": []}
     gates = [gate for record in records for gate in record.get("gates") or [] if "phase" in gate]
     deployed = {host: sorted(roles) for host, roles in markers.items() if roles}
     found: Document = {

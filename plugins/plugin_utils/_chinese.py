@@ -103,7 +103,6 @@ _PHRASES = [
     (r"no Prometheus is named in lab_prometheus_url", "lab_prometheus_url 未设置 Prometheus"),
     (r"Prometheus has no such series", "Prometheus 中没有该指标"),
     (r"Prometheus says that it is not a number", "Prometheus 的返回值不是数值"),
-    (r"Prometheus was not asked", "未查询 Prometheus"),
     (r"no host was read", "没有读取到任何主机"),
     (r"(\S.*?) could not be read", r"无法读取 \1"),
     (r"no group of lab_user_groups has a member", "lab_user_groups 中的用户组没有成员"),

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -74,7 +75,7 @@ def test_commands_of_the_readme(told: dict[int, tuple[str, str, float]]) -> None
     report = pathlib.Path(re.search(r"Report: (\S+)", second).group(1))  # type: ignore[union-attr]
     text = report.read_text(encoding="utf-8")
     assert "| gpu_node | deployed and verified on gpu1, gpu2 |" in text and "| borg | deployed and verified on gpu1, gpu2, mgmt1, store1 |" in text
-    assert "| harbor | deployed and verified on store1, gpu1, gpu2 |" in text
+    assert "| harbor | deployed and verified on store1, gpu1, gpu2 |" in text and "| monitoring | deployed and verified on mgmt1 |" in text
     assert report.with_suffix(".json").exists()
     accepted = json.loads((ROOT / "inventories/box/requests/accepted/2026-11-backups.json").read_text(encoding="utf-8"))
     assert accepted["module"] == "borg" and {v["host"] for v in accepted["verified"]} >= {"gpu1", "gpu2", "mgmt1", "store1"}
@@ -82,6 +83,10 @@ def test_commands_of_the_readme(told: dict[int, tuple[str, str, float]]) -> None
     (audit,) = (out for line, out, _s in told.values() if line == "make audit")
     assert changed(audit) == 0 and "What is deployed is as declared." in audit
     assert pathlib.Path(re.search(r"Audit: (\S+)", audit).group(1)).stat().st_size > 10_000  # type: ignore[union-attr]
+    document = json.loads(pathlib.Path(re.search(r"Audit: (\S+)", audit).group(1)).with_suffix(".json").read_text(encoding="utf-8"))  # type: ignore[union-attr]
+    assert document["prometheus"]["state"] == "ok" and document["horizontal"]
+    known = {entry["evidence"]: {r["source"]: r.get("value") for r in entry["readings"]} for entry in document["evidence"]}
+    assert known["concurrent_tasks"]["prometheus"] == known["concurrent_tasks"]["host"] and known["log_cores"]["host"]
     (dry,) = (out for line, out, _s in told.values() if "--check --diff" in line)
     assert changed(dry) == 0 and "Nothing would change." in dry
 
@@ -168,6 +173,31 @@ def test_what_nobody_approved_is_not_deployed(told: dict[int, tuple[str, str, fl
     stopped = subprocess.run(["bash", "-ec", command], cwd=ROOT, env=ENV, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert stopped.returncode != 0 and "borg: stopped by its gate: borg is expected to have an approved request, but backups.yml is reviewed" in stopped.stdout
     assert "gpu_node: deployed and verified on gpu1, gpu2" in stopped.stdout and not (tmp_path / "accepted").exists()
+
+
+def asked(question: str) -> t.Any:
+    """What the box's Prometheus answers on C(question)."""
+    return json.loads(sh(f"docker exec {PREFIX}-mgmt1 curl -sf 'http://localhost:9090/api/v1/{question}'")[0])["data"]
+
+
+def test_the_prometheus_of_the_lab_watches_all_modules(told: dict[int, tuple[str, str, float]]) -> None:
+    assert {t["labels"]["instance"]: t["health"] for t in asked("targets")["activeTargets"]} == {f"{h}:9100": "up" for h in ("gpu1", "gpu2", "mgmt1", "store1")}
+    groups = {group["name"] for group in asked("rules")["groups"]}
+    assert groups >= {"gpulab-gpu", "gpulab-elk", "gpulab-borg", "gpulab-harbor"}, groups
+    for metric in ("gpulab_gpu_up", "gpulab_elk_newest_line_timestamp_seconds", "gpulab_borg_admin_archive_start_timestamp_seconds"):
+        assert asked(f"query?query={metric}")["result"], metric
+    assert [one["url"] for one in asked("alertmanagers")["activeAlertmanagers"]] == ["http://localhost:9093/api/v2/alerts"]
+
+
+def test_the_page_about_dry_runs_shows_what_they_print(told: dict[int, tuple[str, str, float]]) -> None:
+    spec = importlib.util.spec_from_file_location("render", ROOT / "docs" / "render.py")
+    assert spec and spec.loader
+    render = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(render)
+    english, chinese = (page.read_text(encoding="utf-8") for page in render.PAGES)
+    assert render.BLOCK.findall(english) == render.BLOCK.findall(chinese)
+    outputs = [render.run(command, ENV) for command in render.commands(english)]
+    assert render.stable(render.filled(english, outputs)) == render.stable(english), "run `make docs`"
 
 
 def test_box_comes_up_from_a_half_dead_state() -> None:

@@ -32,7 +32,9 @@ def from_prometheus(roadmap: Roadmap, results: t.Mapping[str, t.Any], now: float
     """Readings by evidence, of results of prometheus_info by evidence; a query for the whole lab has one series."""
     told = {}
     for key in windows(roadmap):
-        result = results.get(key) or {"series": [], "reason": "Prometheus was not asked"}
+        if key not in results:
+            continue  # nobody asked
+        result = results[key]
         reading: dict[str, t.Any] = {"source": "prometheus", "time": now, "reason": result["reason"]}
         if len(result["series"]) > 1:
             reading["reason"] = f"its query is expected to give one series, but gives {len(result['series'])}"

@@ -109,4 +109,4 @@ def amount(value: float, unit: str) -> str:
     """As a person reads it."""
     if unit == "truth":
         return "yes" if value else "no"
-    return f"{value:.4g}" + {"percent": " %", "celsius": " °C", "count": ""}.get(unit, f" {unit}")
+    return f"{round(value, 4):.4g}" + {"percent": " %", "celsius": " °C", "count": ""}.get(unit, f" {unit}")

@@ -22,7 +22,7 @@ from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.files im
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.judge import judge
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.model import Override
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.action import thresholds
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.judge import judge_all
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.judge import amount, judge_all
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.model import Series
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.scale_out import plan
 from hypothesis import given, settings
@@ -94,6 +94,17 @@ def test_a_calm_lab() -> None:
     assert found["summary"]["zh"] == "实验室有 12 名用户，处于阶段1。没有超过阈值的项目。可以部署：备份策略升级。8 项未知。"
     assert found["compared"] is None
     assert broken(found, ["drift", "violation", "gate"]) == []
+
+
+def test_what_a_modules_own_gate_reads_later_does_not_hide_the_evidence_of_the_audit() -> None:
+    """The logs' gate looks at the cores of one host; users, phase and advice on hardware came from all."""
+    small = record("mgmt1", evidence={"readings": {"log_cores": []}, "declared": {}, "phase": None, "horizontal": []})
+    alone, both = (document([*lab(12, hosts=2), *more], {}, "now", 1, None) for more in ([], [small]))
+    assert alone["horizontal"] and all(both[key] == alone[key] for key in ("evidence", "phase", "horizontal", "summary"))
+
+
+def test_a_small_value_is_told_without_an_exponent() -> None:
+    assert [amount(value, "Gbit/s") for value in (1.876e-05, 0.00094, 8.0)] == ["0 Gbit/s", "0.0009 Gbit/s", "8 Gbit/s"]
 
 
 def test_what_is_new_and_what_is_gone() -> None:

@@ -77,6 +77,7 @@ def test_prometheus_is_asked_for_the_windows_of_the_gates() -> None:
     known = from_prometheus(ROADMAP, results, NOW)
     assert known["concurrent_tasks"] == [{"source": "prometheus", "time": NOW, "reason": "", "value": 22.0, "samples": samples}]
     assert known["containerised_share"] == [{"source": "prometheus", "time": NOW, "reason": "no such series"}]
+    assert set(known) == set(results), "what nobody asked for is no reading"
     two = {"concurrent_tasks": {"series": results["concurrent_tasks"]["series"] * 2, "reason": ""}}  # type: ignore[operator]
     assert "expected to give one series, but gives 2" in from_prometheus(ROADMAP, two, NOW)["concurrent_tasks"][0]["reason"]
     both = merged(known, from_hosts({"gpu1": usage(tasks="c")}, None, NOW))
