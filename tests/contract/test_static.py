@@ -21,7 +21,6 @@ sys.path.insert(0, str(ROOT / ".collections"))
 from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.kinds import KINDS as HARBOR  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._search.objects import KINDS as SEARCH  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.plan import KINDS  # noqa: E402
-from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.files import read_roadmap  # noqa: E402
 
 FORBIDDEN = {f"{ns}{m}" for ns in ("", "ansible.builtin.", "ansible.legacy.") for m in ("command", "shell", "raw", "script", "expect")}
 FRAGILE = {f"{ns}{m}" for ns in ("", "ansible.builtin.") for m in ("lineinfile", "blockinfile", "replace")} | {"community.general.ini_file"}
@@ -148,32 +147,75 @@ def test_each_test_that_the_threat_model_names_is_there() -> None:
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir() and path.name != "lab")  # which deploys nothing
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_a_role_forgets_nothing(role: str) -> None:
-    """What others must know of it, so that it is deployed, gated, watched, tested and told."""
-    roadmap = read_roadmap()
-    module = {**roadmap.modules, **roadmap.supports}.get(role)
-    assert module and module.playbook, f"playbooks/files/roadmap.yml: {role} is expected in modules or supports, with its playbook and groups"
-    playbook = ROOT / "playbooks" / f"{module.playbook}.yml"
-    assert playbook.is_file(), f"{playbook.name} is expected to deploy {role}"
-    tags = {tag for play in yaml.safe_load(playbook.read_text(encoding="utf-8")) for tag in play["tags"]}
-    assert tags == {role}, f"{playbook.name}: each play is expected to have the tag {role}, by which --tags leaves it out"
-    phase = (ROOT / "playbooks" / f"phase{module.phase}.yml").read_text(encoding="utf-8")
-    assert f"import_playbook: {playbook.name}\n" in phase, f"phase{module.phase}.yml is expected to import {playbook.name}"
-    for lab in ("example", *(["box"] if role != "monitoring" else [])):
-        groups = yaml.safe_load((ROOT / "inventories" / lab / "hosts.yml").read_text(encoding="utf-8"))
-        assert set(module.groups) <= set(groups), f"inventories/{lab}/hosts.yml is expected to have {', '.join(module.groups)}"
-    for file in ("contract.yml", "converge.yml", "hosts.yml", f"tests/test_{role}.py"):
-        assert (ROOT / "molecule" / role / file).is_file(), f"molecule/{role}/{file} is expected"
-    assert re.search(rf"^BUDGETS := .*\brole-{role}:", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE), f"Makefile: role-{role} in BUDGETS"
+def forgotten(role: str, root: pathlib.Path = ROOT) -> t.Iterator[str]:
+    """What others must know of C(role), so that it is deployed, gated, watched, tested and told: a sentence for each piece that is not there."""
+
+    def text(path: str) -> str:
+        return (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
+
+    data = yaml.safe_load(text("playbooks/files/roadmap.yml"))
+    gated = role in data["modules"]
+    module = data["modules"].get(role) or data["supports"].get(role) or {}
+    for key in ("phase", "playbook", "groups", "name", "name_zh", *(["needs"] if gated else [])):
+        if key not in module:
+            yield f"playbooks/files/roadmap.yml: {key} of {role} is expected, in modules if a gate asks for it, else in supports"
+    path = f"playbooks/{module.get('playbook', role)}.yml"
+    plays = yaml.safe_load(text(path)) or []
+    if not plays:
+        yield f"{path} is expected to deploy {role}"
+    if not all(play.get("tags") == [role] for play in plays):
+        yield f"{path}: each play is expected to have the tag {role} alone, by which --tags chooses it"
+    if gated and f"module: {role}\n" not in text(path):
+        yield f"{path} is expected to judge the gate of {role}: copy `Judge the gate` of borg.yml"
+    for task in tasks_of(root / path) if gated and plays else []:
+        if task.get("ansible.builtin.include_role", {}).get("name") == f"gpulab.expansion.{role}" and f"__{role}_gate.passes" not in str(task.get("when")):
+            yield f"{path}: {task['name']} is expected to run only when __{role}_gate.passes"
+    if f"import_playbook: {module.get('playbook', role)}.yml\n" not in text(f"playbooks/phase{module.get('phase')}.yml"):
+        yield f"playbooks/phase{module.get('phase')}.yml is expected to import {path}"
+    for lab in ("example", "box"):
+        missing = sorted(set(module.get("groups", [])) - set(yaml.safe_load(text(f"inventories/{lab}/hosts.yml"))))
+        if missing:
+            yield f"inventories/{lab}/hosts.yml is expected to have {', '.join(missing)}"
+    if gated and not any(f"\nmodule: {role}\n" in each.read_text(encoding="utf-8") for each in (root / "inventories/box/requests").glob("*.yml")):
+        yield f"inventories/box/requests/ is expected to have an approved request for {role}, without which its gate stays closed on the box"
+    files = ["README.md", "meta/main.yml", "meta/argument_specs.yml", "defaults/main.yml", "tasks/main.yml", "tasks/preflight.yml", "tasks/verify.yml"]
+    yield from (f"roles/{role}/{file} is expected" for file in files if not text(f"roles/{role}/{file}"))
+    tasks = "".join(each.read_text(encoding="utf-8") for each in (root / "roles" / role / "tasks").glob("*.yml"))
+    for action, why in {"role_inputs": "to check its inputs", "verdict": "to judge what it reads back", "deployed_marker": "as its last task"}.items():
+        if f"gpulab.expansion.{action}:" not in tasks:
+            yield f"roles/{role}/tasks is expected to use {action}, {why}"
+    for name in ("preflight", "verify"):
+        if not re.search(rf"import_tasks: {name}\.yml|tasks_from: {name}\b", tasks + text(path)):
+            yield f"roles/{role}/tasks/{name}.yml is expected to be run by main.yml or by {path}"
+    scenario = ("molecule.yml", "contract.yml", "converge.yml", "hosts.yml", f"tests/test_{role}.py")
+    yield from (f"molecule/{role}/{file} is expected" for file in scenario if not text(f"molecule/{role}/{file}"))
+    contract = yaml.safe_load(text(f"molecule/{role}/contract.yml")) or {}
+    yield from (f"molecule/{role}/contract.yml: {key} is expected to name some" for key in ("drifts", "changed", "kills") if not contract.get(key))
+    if "\ndef test_contract(" not in text(f"molecule/{role}/tests/test_{role}.py"):
+        yield f"molecule/{role}/tests/test_{role}.py is expected to have test_contract, which fails for disagreements"
+    if not re.search(rf"^BUDGETS := .*\brole-{role}:", text("Makefile"), re.MULTILINE):
+        yield f"Makefile: role-{role}:<seconds> is expected in BUDGETS"
     if role != "monitoring":
         for kind in ("rules.yml", "dashboard.json"):
-            assert (ROOT / "roles" / role / "files" / "prometheus" / f"{role}.{kind}").is_file(), f"{role}.{kind} is expected in its files/prometheus"
-        cases = (ROOT / "tests" / "contract" / "test_alerts.py").read_text(encoding="utf-8")
-        assert f'"{role}.rules.yml"' in cases, "tests/contract/test_alerts.py is expected to have cases of its rules"
-    assert (ROOT / "roles" / role / "README.md").is_file(), f"roles/{role}/README.md is expected"
+            if not text(f"roles/{role}/files/prometheus/{role}.{kind}"):
+                yield f"roles/{role}/files/prometheus/{role}.{kind} is expected"
+        if f'"{role}.rules.yml"' not in text("tests/contract/test_alerts.py"):
+            yield f"tests/contract/test_alerts.py is expected to have cases of {role}.rules.yml"
     for page in ("README.md", "README.zh-CN.md"):
-        assert f"roles/{role}" in (ROOT / page).read_text(encoding="utf-8"), f"{page} is expected to link roles/{role}"
+        if f"](roles/{role}/README.md)" not in text(page):
+            yield f"{page}: a row with a link to roles/{role}/README.md is expected"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_forgets_nothing(role: str) -> None:
+    assert not (said := list(forgotten(role))), "\n".join(said)
+
+
+def test_a_role_that_forgot_everything_is_told_all_of_it() -> None:
+    said = list(forgotten("nothing"))
+    for piece in ("roadmap.yml: phase", "nothing.yml is expected to deploy", "import", "tasks/verify.yml", "verdict", "molecule.yml", "drifts", "test_contract",
+                  "BUDGETS", "nothing.rules.yml", "nothing.dashboard.json", "README.md: a row", "README.zh-CN.md: a row"):  # fmt: skip
+        assert any(piece in sentence for sentence in said), (piece, said)
 
 
 def test_all_gates_are_asked_alike() -> None:

@@ -127,7 +127,7 @@ def test_phase_by_users(users: int, phase: int) -> None:
 
 
 def test_the_plan_is_there() -> None:
-    assert {(m.key, m.phase) for m in ROADMAP.modules.values()} == {
+    assert {(m.key, m.phase) for m in ROADMAP.modules.values()} >= {
         *(("elk", 1), ("borg", 1), ("harbor", 1), ("slurm", 2), ("ceph", 2), ("k8s", 2)),
         *(("vgpu", 3), ("istio", 3), ("hybrid_cloud", 3)),
     }
