@@ -10,13 +10,18 @@ This module util is PRIVATE to the collection. It can have breaking changes at a
 from __future__ import annotations
 
 import dataclasses
+import http.client
 import json
+import time
 import typing as t
 import urllib.error
 
 from ansible.module_utils.urls import open_url
 
 TIMEOUT = 15  # seconds
+# How often what may be asked twice (RFC 9110, 9.2.2) is asked, while the server closes each connection without an answer: a busy one does when a handshake
+# has taken it too long.
+TRIES = 3
 A = t.TypeVar("A")
 
 
@@ -51,13 +56,20 @@ def ask(
     headers: t.Mapping[str, str] | None = None,
     **login: t.Any,
 ) -> Answer:
-    """One request. C(silent) makes the error out of why nothing answered; C(login) is what open_url() takes for it."""
+    """One answer. C(silent) makes the error out of why nothing answered; C(login) is what open_url() takes for it."""
     data = None if body is None else json.dumps(body).encode()
     sent = {"Content-Type": "application/json", **(headers or {})}
-    try:
-        found = open_url(url, method=method, data=data, headers=sent, timeout=TIMEOUT, **login)
-        return Answer(found.status, parse(found.read()))
-    except urllib.error.HTTPError as exc:
-        return Answer(exc.code, lenient(exc.read()))
-    except (OSError, ValueError) as exc:
-        raise silent(str(getattr(exc, "reason", exc))) from exc
+    tries = TRIES if method in ("GET", "PUT") else 1
+    while True:
+        tries -= 1
+        try:
+            found = open_url(url, method=method, data=data, headers=sent, timeout=TIMEOUT, **login)
+            return Answer(found.status, parse(found.read()))
+        except urllib.error.HTTPError as exc:
+            return Answer(exc.code, lenient(exc.read()))
+        except http.client.RemoteDisconnected as exc:
+            if not tries:
+                raise silent(str(exc)) from exc
+        except (OSError, ValueError) as exc:
+            raise silent(str(getattr(exc, "reason", exc))) from exc
+        time.sleep(1)
