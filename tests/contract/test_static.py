@@ -147,11 +147,11 @@ def test_each_test_that_the_threat_model_names_is_there() -> None:
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir() and path.name != "lab")  # which deploys nothing
 
 
-def forgotten(role: str, root: pathlib.Path = ROOT) -> t.Iterator[str]:
+def forgotten(role: str) -> t.Iterator[str]:
     """What others must know of C(role), so that it is deployed, gated, watched, tested and told: a sentence for each piece that is not there."""
 
     def text(path: str) -> str:
-        return (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
+        return (ROOT / path).read_text(encoding="utf-8") if (ROOT / path).is_file() else ""
 
     data = yaml.safe_load(text("playbooks/files/roadmap.yml"))
     gated = role in data["modules"]
@@ -167,7 +167,7 @@ def forgotten(role: str, root: pathlib.Path = ROOT) -> t.Iterator[str]:
         yield f"{path}: each play is expected to have the tag {role} alone, by which --tags chooses it"
     if gated and f"module: {role}\n" not in text(path):
         yield f"{path} is expected to judge the gate of {role}: copy `Judge the gate` of borg.yml"
-    for task in tasks_of(root / path) if gated and plays else []:
+    for task in tasks_of(ROOT / path) if gated and plays else []:
         if task.get("ansible.builtin.include_role", {}).get("name") == f"gpulab.expansion.{role}" and f"__{role}_gate.passes" not in str(task.get("when")):
             yield f"{path}: {task['name']} is expected to run only when __{role}_gate.passes"
     if f"import_playbook: {module.get('playbook', role)}.yml\n" not in text(f"playbooks/phase{module.get('phase')}.yml"):
@@ -176,14 +176,16 @@ def forgotten(role: str, root: pathlib.Path = ROOT) -> t.Iterator[str]:
         missing = sorted(set(module.get("groups", [])) - set(yaml.safe_load(text(f"inventories/{lab}/hosts.yml"))))
         if missing:
             yield f"inventories/{lab}/hosts.yml is expected to have {', '.join(missing)}"
-    if gated and not any(f"\nmodule: {role}\n" in each.read_text(encoding="utf-8") for each in (root / "inventories/box/requests").glob("*.yml")):
+    if gated and not any(f"\nmodule: {role}\n" in each.read_text(encoding="utf-8") for each in (ROOT / "inventories/box/requests").glob("*.yml")):
         yield f"inventories/box/requests/ is expected to have an approved request for {role}, without which its gate stays closed on the box"
     files = ["README.md", "meta/main.yml", "meta/argument_specs.yml", "defaults/main.yml", "tasks/main.yml", "tasks/preflight.yml", "tasks/verify.yml"]
     yield from (f"roles/{role}/{file} is expected" for file in files if not text(f"roles/{role}/{file}"))
-    tasks = "".join(each.read_text(encoding="utf-8") for each in (root / "roles" / role / "tasks").glob("*.yml"))
-    for action, why in {"role_inputs": "to check its inputs", "verdict": "to judge what it reads back", "deployed_marker": "as its last task"}.items():
-        if f"gpulab.expansion.{action}:" not in tasks:
-            yield f"roles/{role}/tasks is expected to use {action}, {why}"
+    tasks = "".join(each.read_text(encoding="utf-8") for each in (ROOT / "roles" / role / "tasks").glob("*.yml"))
+    for action, file, why in (("role_inputs", "preflight.yml", "to check its inputs"), ("verdict", "verify.yml", "to judge what it reads back")):
+        if f"gpulab.expansion.{action}:" not in text(f"roles/{role}/tasks/{file}"):
+            yield f"roles/{role}/tasks/{file} is expected to use {action}, {why}"
+    if "gpulab.expansion.deployed_marker:" not in tasks:
+        yield f"roles/{role}/tasks is expected to use deployed_marker, as its last task"
     for name in ("preflight", "verify"):
         if not re.search(rf"import_tasks: {name}\.yml|tasks_from: {name}\b", tasks + text(path)):
             yield f"roles/{role}/tasks/{name}.yml is expected to be run by main.yml or by {path}"
