@@ -56,14 +56,15 @@ BUDGETS := role-elk:420 role-borg:360 role-harbor:360 e2e:420 lint:180 contract:
 PARTS := $(foreach part,$(BUDGETS),$(firstword $(subst :, ,$(part))))
 
 test: setup ## all checks and tests, as CI runs them, two at a time; all to their end, then a table
-	@rm -rf reports/parts && mkdir -p reports/parts
-	@$(MAKE) --no-print-directory -k -j2 $(addprefix part-,$(PARTS)); status=$$?; sort -n reports/parts/* | awk '{print $$3, $$4, $$2, $$5}' | column -t -N part,verdict,seconds,budget; exit $$status
+	@rm -rf reports/parts reports/contract-* && mkdir -p reports/parts
+	@$(MAKE) --no-print-directory -k -j2 $(addprefix part-,$(PARTS)); status=$$?; sort -n reports/parts/* | awk '{print $$3, $$4, $$2, $$5, $$6}' | column -t -N part,verdict,seconds,budget,states; exit $$status
 
 part-%:
 	@echo "$* begins: reports/$*.log"; begun=$$(date +%s); \
 	$(MAKE) --no-print-directory $* >reports/$*.log 2>&1 </dev/null; status=$$?; seconds=$$(($$(date +%s) - begun)); \
+	states=$$(sed -n 's/^tried: //p' reports/contract-$(*:role-%=%).txt 2>/dev/null | tr -d ' '); \
 	if [ $$status = 0 ]; then verdict=passed; tail -n 12 reports/$*.log; else verdict=failed; tail -c 9000 reports/$*.log; fi; \
-	echo "$$begun $$seconds $* $$verdict $(lastword $(subst :, ,$(filter $*:%,$(BUDGETS))))" >reports/parts/$*; \
+	echo "$$begun $$seconds $* $$verdict $(lastword $(subst :, ,$(filter $*:%,$(BUDGETS)))) $${states:--}" >reports/parts/$*; \
 	echo "$* $$verdict in $$seconds s: reports/$*.log"; exit $$status
 
 lint: setup ## style, documentation rendered, ansible-lint production, types, ansible-test sanity

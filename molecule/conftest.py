@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import sys
@@ -17,7 +18,7 @@ import testinfra
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "contract"))
 
-from harness import Contract, Lab, Subject  # noqa: E402
+from harness import Contract, Lab, Subject, commits, states_of  # noqa: E402
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -29,8 +30,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Planted secrets stay on the hosts, so they come last."""
+    """Planted secrets stay on the hosts, so they come last. Of tests that take turns one is left, but in the soak."""
     items.sort(key=lambda item: item.path.name == "test_secrets.py")
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        for mark in item.iter_markers("by_turns"):
+            groups.setdefault(mark.args[0], []).append(item)
+    for group in [] if os.environ.get("SOAK") else groups.values():
+        for number, item in enumerate(group):
+            if number != commits() % len(group):
+                item.add_marker(pytest.mark.skip(reason="another commit tries it, and the soak"))
 
 
 @pytest.fixture(scope="session")
@@ -49,9 +58,7 @@ def contract(scenario: pathlib.Path, lab: Lab) -> Contract:
     """Run the states; leaves converged hosts. The report goes to reports/contract-<role>.txt."""
     subject = Subject.load(scenario / "contract.yml")
     found = Contract(subject, lab)
-    found.fresh()
-    for state in (found.bare, found.drifted, found.input_changed, found.engine_down, found.interrupted):
-        state()
+    found.states(states_of(subject.name, commits(), bool(os.environ.get("SOAK"))))
     report = found.report()
     (ROOT / "reports").mkdir(exist_ok=True)
     (ROOT / "reports" / f"contract-{subject.name}.txt").write_text(report + "\n", encoding="utf-8")

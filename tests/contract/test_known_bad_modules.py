@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 import yaml
-from harness import AT_HOME, ROOT, Contract, Lab, Subject, kill_all
+from harness import AT_HOME, ROOT, STATES, TURNS, Contract, Lab, Subject, kill_all, states_of
 
 BAD = pathlib.Path(__file__).parent / "known_bad_modules"
 sys.path.insert(0, str(BAD))
@@ -152,6 +152,13 @@ def test_what_only_the_collection_reads_is_told(lab: Lab, wrong: list[str]) -> N
 def test_noise_that_never_moves_is_told(lab: Lab, wrong: list[str]) -> None:
     contract = Contract(Subject("noise", BAD / "play.yml", ["gpu1"], moving={"/etc/never": "it moves"}), lab)
     assert "/etc/never is said to move by itself or to be brought, but never was: remove it" in contract.report()
+
+
+def test_three_commits_in_a_row_try_every_state() -> None:
+    for role in (path.parent.name for path in (ROOT / "molecule").glob("*/contract.yml")):
+        for first in range(len(TURNS)):
+            assert {state for number in range(first, first + 3) for state in states_of(role, number, soak=False)} == {*STATES}
+        assert states_of(role, 0, soak=True) == STATES
 
 
 def test_a_killed_run_leaves_no_worker_that_goes_on(tmp_path: pathlib.Path) -> None:

@@ -12,7 +12,7 @@ import typing as t
 
 import pytest
 import yaml
-from harness import ROOT, Contract, Lab, Run, soak
+from harness import ROOT, Contract, Lab, Run, by_turns, soak
 
 # month, day and hour of archives
 PRUNED = [(1, 5, 1), (2, 3, 4), (2, 27, 9), (3, 1, 1), (3, 2, 5), (3, 8, 8), (3, 9, 9), (3, 15, 1), (3, 16, 2), (3, 18, 3)]
@@ -133,6 +133,7 @@ def test_scheduled_drills_and_checks(lab: Lab, contract: Contract) -> None:
     assert all(f"/{name}" in done for name in ("repository", "archives/", "extract", "spot")), done
 
 
+@by_turns("retention")
 def test_retention_is_that_of_borg_prune(lab: Lab, contract: Contract) -> None:
     """The same archives, chosen by borg prune and by ours; only the trust in times differs, which other tests look at."""
     days = " ".join(f"2026-{month:02}-{day:02}T{hour:02}:15:00" for month, day, hour in PRUNED)
@@ -153,6 +154,7 @@ print(" ".join(sorted(keep({{a["name"]: seconds(a["start"]) for a in json.load(o
     assert kept == sorted(re.findall(r"2026-\S+", borg)) and 8 <= len(kept) < len(PRUNED)
 
 
+@by_turns("retention")
 def test_retention_removes_and_frees(lab: Lab, contract: Contract, three_days_later: t.Callable[[], None]) -> None:
     """Two backups within one hour: both stay two days, then retention keeps the newer, and compaction frees what only the older had."""
 
@@ -192,6 +194,7 @@ def verdict(run: Run) -> str:
     return str(found)
 
 
+@by_turns("restore")
 def test_restore_drill_from_the_server(lab: Lab, contract: Contract) -> None:
     run = drill(lab, "gpu1", "server")
     assert run.rc == 0, run.output
@@ -199,6 +202,7 @@ def test_restore_drill_from_the_server(lab: Lab, contract: Contract) -> None:
     assert lab.sh("gpu1", "ls -d /var/lib/gpulab/borg-drill", check=False).returncode != 0
 
 
+@by_turns("restore")
 def test_restore_drill_from_the_bucket_alone(lab: Lab, contract: Contract) -> None:
     """The server is gone, and the drill runs on a host that has nothing of the client's."""
     lab.box("fresh", "gpu2")

@@ -19,7 +19,7 @@ import time
 import typing as t
 
 import pytest
-from harness import ROOT, Lab, soak
+from harness import ROOT, Lab, by_turns, soak
 from lab_backups import ADMIN, CLIENT, Backups
 
 REPOSITORY = "/srv/borg/repos/gpu1"
@@ -87,6 +87,7 @@ def paused(lab: Lab, host: str) -> t.Iterator[None]:
 # -- hostile
 
 
+@by_turns("hostile client")
 def test_hostile_client_deletes_all_it_can(backups: Backups) -> None:
     lab, fault = backups.lab, Fault(backups, "a hostile client deletes all it can")
     names = " ".join(fault.before.values())
@@ -121,6 +122,7 @@ def test_hostile_client_deletes_all_it_can(backups: Backups) -> None:
     fault.recovered("BorgArchivesMissing; retention refuses; one play brings them back", started)
 
 
+@by_turns("hostile client")
 def test_hostile_client_deletes_what_archives_need(backups: Backups) -> None:
     """Its list of archives stays whole, and an innocent backup follows: only the log tells."""
     lab, fault = backups.lab, Fault(backups, "a hostile client deletes chunks of old files")
