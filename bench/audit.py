@@ -27,7 +27,7 @@ READING = """
 import sys, time
 sys.path.insert(0, "/opt/gpulab/gpu_node/lib/python3.11/site-packages"); sys.path.insert(0, "/usr/local/lib/gpulab")
 import pynvml
-from gpulab_gpu.session import read_gpu
+from gpulab._gpu.nvml import read_gpu
 pynvml.nvmlInit()
 took = []
 for _round in range(20):

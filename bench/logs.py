@@ -46,8 +46,8 @@ daemon.wait()
 # Runs on the host, with the shipper's own code and user: lines of the spool to the engine.
 _SEND = r"""
 import json, os, sys, time
-sys.path.insert(0, "/usr/local/lib/gpulab/gpulab_elk")
-import ship
+sys.path.insert(0, "/usr/local/lib/gpulab")
+from gpulab._logs.programs import shipper as ship
 number, batch, pipeline, kind = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
 config = json.load(open("/etc/gpulab/elk/ship.json"))
 text = {"ordinary": "step {n} loss 0.4 lr 3e-4 tokens 8192 device 0000:65:00 ok", "signal": "NVRM: Xid (PCI:0000:65:00): 31, pid={n}, name=python, Ch 1"}[kind]

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import itertools
 import os
 import time
@@ -22,6 +23,7 @@ from ..plugin_utils._actions import HostAction
 from ..plugin_utils._resources.base import Change, Confirmation, PlanError, Resource, Seen, Step
 from ..plugin_utils._resources.files import Read
 from ..plugin_utils._resources.plan import KINDS, compute, foresee, query, real_after
+from ..plugin_utils._resources.programs import Programs, imported
 from ..plugin_utils._sweep import sweep
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -113,6 +115,8 @@ class ActionModule(HostAction):
         try:
             if "template" in cls.spec:
                 args["content"] = self._content(templar, args, raw)
+            if cls is Programs or args.get("runs"):
+                args["files"] = imported(args["names"] if cls is Programs else [args["runs"]], _source)
             return cls(args, index)
         except PlanError as exc:
             raise AnsibleActionFail(str(exc), obj=raw) from exc
@@ -124,8 +128,8 @@ class ActionModule(HostAction):
         if given == ["content"]:
             return str(args["content"])
         folder = "templates" if given == ["template"] else "files"
-        if args[given[0]].startswith(("plugins/", "roles/")):
-            found = os.path.join(_ROOT, args[given[0]])  # a program that reads what a module reads, or what another role brings
+        if args[given[0]].startswith("roles/"):
+            found = os.path.join(_ROOT, args[given[0]])  # what another role brings
         else:
             found = self._find_needle(folder, args[given[0]])
         text = self._loader.get_text_file_contents(found)
@@ -261,6 +265,15 @@ class ActionModule(HostAction):
         readings = [r for r in resources if isinstance(r, Read)]
         absent = {r.key: "" if r.args["optional"] else unknown_text("generated", r.key) for r in readings}
         return {**absent, **{key: seen["contents"][key] for key in absent if key in seen["contents"]}}
+
+
+@functools.cache
+def _source(name: str) -> str | None:
+    path = os.path.join(_ROOT, "plugins", "module_utils", *name.split(".")) + ".py"
+    if not os.path.isfile(path):
+        return None
+    with open(path, encoding="utf-8") as handle:
+        return handle.read()
 
 
 def _diff(change: Change) -> dict[str, str]:

@@ -36,7 +36,7 @@ _value:
 
 import typing as t
 
-from ..module_utils._harbor.serve import upgrade_problem
+from ..module_utils._harbor.upgrade import upgrade_problem
 
 
 def harbor_upgrade_problem(old: str, new: str) -> str:

@@ -73,8 +73,8 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.heads import holds, last_transaction, notes
-from ..module_utils._borg.offsite import number, segments
 from ..module_utils._borg.rollback import RollbackError, last_before
+from ..module_utils._borg.segments import number, segments
 from ..module_utils._prediction import prediction
 
 

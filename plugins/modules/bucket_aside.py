@@ -66,7 +66,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.bucket import BucketError, Folder, above
-from ..module_utils._borg.offsite import State, read_state, write_state
+from ..module_utils._borg.segments import State, read_state, write_state
 from ..module_utils._prediction import prediction
 
 

@@ -79,8 +79,8 @@ import dataclasses
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._images.facts import ImageError, image_of
-from ..module_utils._images.fit import judge, node_of
+from ..module_utils._images.compatibility import judge, node_of
+from ..module_utils._images.image import ImageError, image_of
 
 
 def main() -> None:

@@ -118,8 +118,8 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._gpu.nvml import Reader
 from ..module_utils._gpu.series import series
-from ..module_utils._gpu.session import Reader
 from ..module_utils._gpu.xid import messages
 
 

@@ -33,7 +33,7 @@ options:
       - "C(repository): C(name), C(uri), C(suite), C(components), C(signed_by) (ASCII-armoured key), a deb822 source."
       - "C(directory): C(path), C(owner), C(group), C(mode); without a mode one that is there stays as it is, and a new one is C(0755)."
       - "C(file): C(path), C(owner), C(group), C(mode), one of C(content), C(template), C(source) (in the role's C(files/), or
-        below the collection's C(plugins/) or C(roles/)); C(secret) hides its content and digest."
+        below the collection's C(roles/)); C(secret) hides its content and digest."
       - "C(download): C(url), C(sha256), C(path), C(owner), C(group), C(mode)."
       - "C(user): a system user with a group of its name: C(name), C(home), C(shell), C(comment), C(create_home)."
       - "C(python_env): C(path), C(requirements) (each C(name==version)), C(index_url), C(compile) (V(false) when it is big
@@ -48,8 +48,10 @@ options:
       - "C(read): C(path), whose text is returned in RV(values); C(optional) if it may be absent, then the text is empty."
       - "C(absent): C(path), a file that an earlier version of a role wrote, or that came from an input that is gone; C(holds), a text that it has if it is
         that file: another one of that name is left alone. Never a directory, never data. A unit that read it names its directory in C(restarted_by)."
-      - "C(unit): C(name), C(state) (V(started) or V(stopped)), C(enabled), C(restarted_by) (paths), C(makes) (a path
-        that its first start makes, for modules that ask the service what it keeps)."
+      - "C(programs): C(names) of modules in the collection's C(plugins/module_utils) that timers and services run, as V(_gpu.programs.metrics). They come
+        with all that they import into C(/usr/local/lib/gpulab), and are run with C(PYTHONPATH=/usr/local/lib/gpulab python3 -m gpulab._gpu.programs.metrics)."
+      - "C(unit): C(name), C(state) (V(started) or V(stopped)), C(enabled), C(restarted_by) (paths), C(runs) (the name of its program, if it runs for long: a
+        new one, or a new part of it, restarts the unit), C(makes) (a path that its first start makes, for modules that ask the service what it keeps)."
     type: list
     elements: dict
     required: true

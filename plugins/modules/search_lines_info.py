@@ -101,8 +101,8 @@ import typing as t
 from urllib.parse import quote
 
 from ..module_utils._json_api import ApiError, access_of
+from ..module_utils._logs import clock_skew
 from ..module_utils._sealed import SealedModule
-from ..module_utils._search import beats
 from ..module_utils._search.client import ACCESS_SPEC, Access, Client
 from ..module_utils._window import duration_seconds
 
@@ -246,8 +246,8 @@ def _called(client: Client, wanted: dict[str, t.Any], window: dict[str, t.Any]) 
 
 
 def _clock(client: Client, where: str, here: dict[str, t.Any]) -> float | None:
-    found = client.search(where, {"size": 0, "query": {"bool": {"filter": [here, beats.BEATS]}}, "aggs": {"last": beats.LAST}})
-    return beats.ahead(found["aggregations"]["last"]) if "aggregations" in found else None
+    found = client.search(where, {"size": 0, "query": {"bool": {"filter": [here, clock_skew.BEATS]}}, "aggs": {"last": clock_skew.LAST}})
+    return clock_skew.ahead(found["aggregations"]["last"]) if "aggregations" in found else None
 
 
 def _moment_of(row: dict[str, t.Any], field: str) -> float:

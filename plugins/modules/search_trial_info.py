@@ -74,9 +74,9 @@ import time
 import typing as t
 
 from ..module_utils._json_api import ApiError, access_of
+from ..module_utils._logs.replay import query, summary
 from ..module_utils._sealed import SealedModule
 from ..module_utils._search.client import ACCESS_SPEC, Access, Client
-from ..module_utils._search.trial import query, summary
 from ..module_utils._window import duration_seconds
 
 MOST = 10000

@@ -109,7 +109,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._gpu.tasks import tasks
+from ..module_utils._gpu.workloads import tasks
 from ..module_utils._usage.host import administrators, max_map_count, members, memory_bytes, storage
 from ..module_utils._usage.sudoers import other_sources, parsed
 

@@ -271,7 +271,7 @@ PACKS = [
         "gpulab_gpu_",
         "_gpu",
     ),
-    Pack(LOGS / "elk.rules.yml", [LOGS / "elk.dashboard.json"], HEALTHY_LOGS, LOG_CASES, "gpulab_elk_", "_search"),
+    Pack(LOGS / "elk.rules.yml", [LOGS / "elk.dashboard.json"], HEALTHY_LOGS, LOG_CASES, "gpulab_elk_", "_logs"),
     Pack(IMAGES / "harbor.rules.yml", [IMAGES / "harbor.dashboard.json"], HEALTHY_IMAGES, IMAGE_CASES, "gpulab_harbor_", "_images"),
 ]
 each_pack = pytest.mark.parametrize("pack", PACKS, ids=lambda pack: pack.code)
@@ -318,7 +318,7 @@ def test_alerts_say_what_to_do_in_two_languages(pack: Pack) -> None:
 
 @each_pack
 def test_rules_and_dashboards_use_metrics_that_exist(pack: Pack, tools: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins" / "module_utils" / pack.code).glob("*.py"))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "plugins" / "module_utils" / pack.code).rglob("*.py"))
     names = re.findall(r'gauge\("(\w+)"', code)
     written = {f"{pack.prefix}{name}" for name in names} | {f"{pack.prefix}admin_{name}" for name in names}
     written |= set(re.findall(rf'"({pack.prefix}\w+)"', code))

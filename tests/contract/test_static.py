@@ -29,14 +29,14 @@ FRAGILE = {f"{ns}{m}" for ns in ("", "ansible.builtin.") for m in ("lineinfile",
 READ_BEFORE = {
     "plugins/module_utils/_borg/bucket.py": "bucket_copy and bucket_aside list the bucket before they copy or move",
     "plugins/module_utils/_borg/client.py": "borg_repository reads before it creates; borg_extract restores into an empty directory",
-    "plugins/module_utils/_borg/admin.py": "runs on the admin host by timers; refuses while an archive is missing",
-    "plugins/module_utils/_borg/offsite.py": "runs on the server by timers; compares ids and transactions first",
-    "plugins/module_utils/_harbor/serve.py": "runs on the registry's host as a service; does what Harbor's installer does",
-    "plugins/module_utils/_images/keep.py": "runs on the registry's host by timers; collects what no image names any more",
-    "plugins/module_utils/_images/warm.py": "runs on caches by a timer; compares digests before it brings or forgets",
+    "plugins/module_utils/_borg/programs/admin.py": "runs on the admin host by timers; refuses while an archive is missing",
+    "plugins/module_utils/_borg/programs/offsite.py": "runs on the server by timers; compares ids and transactions first",
+    "plugins/module_utils/_harbor/programs/installer.py": "runs on the registry's host as a service; does what Harbor's installer does",
+    "plugins/module_utils/_images/programs/maintenance.py": "runs on the registry's host by timers; collects what no image names any more",
+    "plugins/module_utils/_images/programs/preheat.py": "runs on caches by a timer; compares digests before it brings or forgets",
     "plugins/module_utils/_search/client.py": "systemctl is-active only reads",
-    "plugins/module_utils/_search/keep.py": "runs on a host by a timer; openssl x509 only reads",
-    "plugins/module_utils/_search/ship.py": "runs on hosts as a service; asks rsyslog to begin a file anew after it has renamed it",
+    "plugins/module_utils/_logs/programs/maintenance.py": "runs on a host by a timer; openssl x509 only reads",
+    "plugins/module_utils/_logs/programs/shipper.py": "runs on hosts as a service; asks rsyslog to begin a file anew after it has renamed it",
     "plugins/modules/gpu_info.py": "journalctl only reads",
     "plugins/modules/prometheus_reload.py": "compares what Prometheus says it loaded with the files' times before it reloads",
     "plugins/modules/registry_promotion.py": "starts the checks that the lab names, before it changes anything, and never in a dry run",
@@ -267,8 +267,26 @@ def test_each_line_knows_where_it_runs() -> None:
             assert here[0] != "modules" or there[0] == "module_utils", f"{path}: a module takes nothing of the controller's with it"
             if here[0] == there[0] == "module_utils" and len(here) > 2:
                 assert there[1] == here[1] or not (ROOT / "plugins" / there[0] / there[1]).is_dir(), f"{path} imports another domain: {there[1]}"
+            assert there[0] != "module_utils" or "programs" not in there or "programs" in here, f"{path}: a program of hosts is run, not imported: {'.'.join(there)}"
             if here[0] == there[0] == "module_utils" and len(here) == 2:
                 assert len(there) == 2, f"{path}: what all share imports no domain, but {'.'.join(there)}"
+
+
+def test_a_role_installs_the_programs_that_it_runs() -> None:
+    installed = set()
+    for role in sorted((ROOT / "roles").iterdir()):
+        resources = [
+            item for path in role.glob("tasks/*.yml") for task in tasks_of(path) for item in (task.get("gpulab.expansion.resources") or {}).get("list", [])
+        ]
+        names = {name for item in resources for name in item.get("programs", {}).get("names", [])}
+        run = {name for path in role.rglob("*.*") for name in re.findall(r"-m gpulab\.([\w.]+)", path.read_text(encoding="utf-8"))}
+        assert run <= names, f"{role.name} runs {run - names}, which its programs do not name"
+        assert {item["unit"]["runs"] for item in resources if "runs" in item.get("unit", {})} <= names
+        installed |= names
+    written = {
+        str(path.relative_to(ROOT / "plugins/module_utils").with_suffix("")).replace("/", ".") for path in ROOT.glob("plugins/module_utils/*/programs/[!_]*.py")
+    }
+    assert written <= installed and len(written) >= 10, f"no role installs {written - installed}"
 
 
 def test_roles_know_no_group_names() -> None:
@@ -302,32 +320,38 @@ def test_what_molecule_remembers_belongs_to_one_checkout() -> None:
 # Where a list of arguments comes from elsewhere, or a word in it cannot be one of these: an option's literal, a literal, what follows "--", --opt=value.
 # Each entry is file and the text that stands there, with the reason.
 ARGUMENTS = {
-    ("plugins/module_utils/_images/keep.py", "config['collect']"): "the whole command, from the role's template, with no name of anybody else in it",
-    ("plugins/module_utils/_images/keep.py", "config['serve_read_only']"): "as above",
-    ("plugins/module_utils/_images/warm.py", "config['collect']"): "as above",
+    (
+        "plugins/module_utils/_images/programs/maintenance.py",
+        "config['collect']",
+    ): "the whole command, from the role's template, with no name of anybody else in it",
+    ("plugins/module_utils/_images/programs/maintenance.py", "config['serve_read_only']"): "as above",
+    ("plugins/module_utils/_images/programs/preheat.py", "config['collect']"): "as above",
     ("plugins/modules/registry_promotion.py", "program"): "the path at which get_bin_path found the admin's program",
     ("plugins/modules/registry_promotion.py", "*(part.replace('{image}', image) for part in argv[1:])"): (
         "the admin's arguments; an image begins with its registry, and plan() has looked at its name"
     ),
-    ("plugins/module_utils/_harbor/serve.py", "*argv"): "what _compose is called with, which this test looks at",
+    ("plugins/module_utils/_harbor/programs/installer.py", "*argv"): "what _compose is called with, which this test looks at",
     ("plugins/module_utils/_host.py", "*options"): "APT's options, which simulation() writes itself, and its directories below Ansible's own",
     ("plugins/action/resources.py", "list(argv)"): "what command() is called with, which this test looks at",
     ("plugins/action/resources.py", "*apt"): "literals, three lines above",
     ("plugins/module_utils/_borg/client.py", "*options"): "what _borg is called with: options written there; names come apart, after --",
     ("plugins/module_utils/_borg/client.py", "argv"): "as _borg made it",
-    ("plugins/module_utils/_borg/offsite.py", "argv"): "as rclone_argv made it, which puts paths after --",
-    ("plugins/module_utils/_borg/offsite.py", "rclone_argv(CONFIG, verb, options, paths)"): "as above",
-    ("plugins/module_utils/_borg/offsite.py", "rclone_argv(CONFIG, 'lsf', ['--max-depth', '1'], [self.target])"): "as above",
-    ("plugins/module_utils/_borg/offsite.py", "state"): "Copy.run, which runs no program",
+    ("plugins/module_utils/_borg/programs/offsite.py", "argv"): "as rclone_argv made it, which puts paths after --",
+    ("plugins/module_utils/_borg/programs/offsite.py", "rclone_argv(CONFIG, verb, options, paths)"): "as above",
+    ("plugins/module_utils/_borg/programs/offsite.py", "rclone_argv(CONFIG, 'lsf', ['--max-depth', '1'], [self.target])"): "as above",
+    ("plugins/module_utils/_borg/programs/offsite.py", "state"): "Copy.run, which runs no program",
     ("plugins/module_utils/_borg/bucket.py", "argv"): "as rclone_argv made it, which puts paths after --",
     (
         "plugins/module_utils/_borg/bucket.py",
         "rclone_argv(self._config, 'lsf', ['--contimeout', '15s', '-R', '--files-only', '--format', 'ps'], [self.path])",
     ): "as above",
-    ("plugins/module_utils/_borg/admin.py", "*self._ssh"): "the command for ssh, from the role; it ends with the server's name",
-    ("plugins/module_utils/_borg/admin.py", "verb"): "follows the server's name: for the forced command there, which takes four words and nothing else",
-    ("plugins/module_utils/_borg/admin.py", "*words"): "as above",
-    ("plugins/module_utils/_borg/admin.py", "self._name"): "as above; the server looks at it again",
+    ("plugins/module_utils/_borg/programs/admin.py", "*self._ssh"): "the command for ssh, from the role; it ends with the server's name",
+    (
+        "plugins/module_utils/_borg/programs/admin.py",
+        "verb",
+    ): "follows the server's name: for the forced command there, which takes four words and nothing else",
+    ("plugins/module_utils/_borg/programs/admin.py", "*words"): "as above",
+    ("plugins/module_utils/_borg/programs/admin.py", "self._name"): "as above; the server looks at it again",
 }
 # Options whose next word is their value, whatever it begins with.
 VALUED = {"-o", "-f", "-i", "-p"}
@@ -442,7 +466,7 @@ def test_one_place_builds_the_command_lines_of_a_program() -> None:
         for program in programs_of(path.read_text(encoding="utf-8"))[0]:
             places.setdefault(program, set()).add(path.stem)
     assert {program: stems for program, stems in places.items() if len(stems) > 1} == {
-        "systemctl": {"client", "_host", "keep", "prometheus_reload", "ship"},
+        "systemctl": {"client", "_host", "maintenance", "prometheus_reload", "shipper"},
         "dpkg-query": {"_host", "resources"},
         "borg": {"client", "offsite"},  # locks on the server, without a key
     }

@@ -30,10 +30,10 @@ sys.path.insert(0, str(ROOT / ".collections"))
 
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu import xid  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import Gpu, throttle_reasons  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.nvml import Reader, read  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series import series  # noqa: E402
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import Reader, read  # noqa: E402
-from ansible_collections.gpulab.expansion.plugins.module_utils._images.facts import image_of  # noqa: E402
-from ansible_collections.gpulab.expansion.plugins.module_utils._images.fit import judge, node_of  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.compatibility import judge, node_of  # noqa: E402
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.image import image_of  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.judge import judge_all  # noqa: E402
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.model import Series, load  # noqa: E402
 

@@ -95,7 +95,7 @@ def test_a_slow_first_copy_blocks_no_backup(lab: Lab, contract: Contract) -> Non
     """Segments go without the lock: a backup starts and ends while they are still on their way."""
     lab.sh("gpu1", "head -c 4000000 /dev/urandom > /home/alice/more.bin")
     lab.sh("gpu1", "systemctl start gpulab-borg.service")
-    copy = "/opt/gpulab/borg/bin/python -m gpulab_borg.offsite copy --client gpu1 --repositories /srv/borg/repos --holds /srv/borg/holds"
+    copy = "/opt/gpulab/borg/bin/python -m gpulab._borg.programs.offsite copy --client gpu1 --repositories /srv/borg/repos --holds /srv/borg/holds"
     copy += " --target offsite:lab-backups/slow --states /tmp"
     slow = "systemd-run --unit slow-copy -p User=borg -E RCLONE_BWLIMIT=400k -E PYTHONPATH=/usr/local/lib/gpulab -E HOME=/var/lib/gpulab/borg-offsite"
     lab.sh("store1", f"systemctl stop 'gpulab-borg-offsite@gpu1.timer'; rm -f /tmp/gpu1.json; {slow} {copy}")
@@ -146,8 +146,8 @@ def test_retention_is_that_of_borg_prune(lab: Lab, contract: Contract) -> None:
     ours = f"""
 import calendar, json, sys, time
 sys.path.insert(0, "/usr/local/lib/gpulab")
-from gpulab_borg.client import seconds
-from gpulab_borg.retention import keep
+from gpulab._borg.client import seconds
+from gpulab._borg.retention import keep
 print(" ".join(sorted(keep({{a["name"]: seconds(a["start"]) for a in json.load(open("/tmp/listed"))["archives"]}}, {rules}))))
 """
     kept = lab.sh("mgmt1", "python3 -B - ; rm -r /tmp/prune /tmp/prune-base /tmp/listed", stdin=ours).stdout.split()

@@ -445,7 +445,7 @@ def test_clock_jumps(backups: Backups) -> None:
     # an admin takes them away on purpose, and says so
     lab.sh("mgmt1", ADMIN + "borg delete ::gpu1-2037-01-01T00:00:00 gpu1-2001-01-01T00:00:00")
     assert not backups.watch() and backups.metric("mgmt1", "admin_missing_archives") == 2
-    accept = "PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/borg/bin/python -m gpulab_borg.admin accept --client gpu1"
+    accept = "PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/borg/bin/python -m gpulab._borg.programs.admin accept --client gpu1"
     lab.sh("mgmt1", f"{accept} --lost --archive gpu1-2037-01-01T00:00:00 --archive gpu1-2001-01-01T00:00:00")
     assert backups.watch(), backups.said("mgmt1", "gpulab-borg-watch.service")
 
@@ -516,7 +516,7 @@ def test_stale_lock_of_a_dead_session(backups: Backups) -> None:
     lab.sh("store1", f"{lock} && systemd-run --unit session flock --shared /srv/borg/holds/gpu1 sleep 300")
     started = time.monotonic()
     wait_for(lab, "store1", "! flock -n -x /srv/borg/holds/gpu1 true")
-    broken = 'import sys; sys.path.insert(0, "/usr/local/lib/gpulab"); from gpulab_borg.offsite import break_stale_lock as b'
+    broken = 'import sys; sys.path.insert(0, "/usr/local/lib/gpulab"); from gpulab._borg.programs.offsite import break_stale_lock as b'
     tried = f'runuser -u borg -- python3 -B -c \'{broken}; print(b("{REPOSITORY}", "/srv/borg/holds/gpu1"))\''
     assert lab.sh("store1", tried).stdout.strip() == "False"
     lab.sh("store1", "systemctl stop session")

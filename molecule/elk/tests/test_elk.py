@@ -165,16 +165,16 @@ def test_engine_killed_shipper_restarted_and_file_rotated_lose_no_line(lab: Lab,
 def test_rules_are_looked_at_when_they_are_due(lab: Lab, contract: Contract) -> None:
     """ElastAlert2 asks for up to five seconds more, at random; with our way to start it, its own scheduler does not give them."""
     program = """
-import gpulab_elk.alert, elastalert.elastalert
+import gpulab._logs.programs.alerter, elastalert.elastalert
 from apscheduler.schedulers.background import BackgroundScheduler
 def main():
     print(BackgroundScheduler().add_job(print, "interval", seconds=2, jitter=5).trigger.jitter)
 elastalert.elastalert.main = main
-gpulab_elk.alert.main()
+gpulab._logs.programs.alerter.main()
 """
     python = "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -"
     assert lab.sh("mgmt1", python, stdin=program).stdout.strip() == "None"
-    assert "gpulab_elk.alert" in lab.sh("mgmt1", "tr '\\0' ' ' < /proc/$(systemctl show -p MainPID --value gpulab-elastalert)/cmdline").stdout
+    assert "gpulab._logs.programs.alerter" in lab.sh("mgmt1", "tr '\\0' ' ' < /proc/$(systemctl show -p MainPID --value gpulab-elastalert)/cmdline").stdout
 
 
 def test_each_event_calls_once(lab: Lab, logs: Logs, contract: Contract) -> None:
@@ -343,7 +343,7 @@ def test_old_lines_go_and_new_ones_stay(lab: Lab, logs: Logs) -> None:
     """By the program and the user that the timer has, with shorter days."""
     lab.sh("gpu1", "echo '2026-11-24 an-old-line' >> /var/log/app/old.log")
     assert logs.wait_for(phrase("an-old-line")) == 1
-    keep = "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -m gpulab_elk.keep /tmp/keep.json"
+    keep = "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -m gpulab._logs.programs.maintenance /tmp/keep.json"
     policy = "[{{'streams': 'logs-lab-app', 'days': {days}, 'roll_days': 0}}, {{'streams': 'logs-lab-*', 'days': 30}}]"
     edit = "python3 -c \"import json; c = json.load(open('/etc/gpulab/elastalert/keep.json')); c['retention'] = {}; json.dump(c, open('/tmp/keep.json', 'w'))\""
 
@@ -370,7 +370,7 @@ def test_old_lines_go_and_new_ones_stay(lab: Lab, logs: Logs) -> None:
 
 def test_a_snapshot_is_tried_and_lines_that_are_gone_come_back_from_it(lab: Lab, logs: Logs) -> None:
     def looked() -> str:
-        lab.sh("mgmt1", "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -m gpulab_elk.keep /tmp/keep.json")
+        lab.sh("mgmt1", "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -m gpulab._logs.programs.maintenance /tmp/keep.json")
         return lab.sh("mgmt1", "grep -v '^#' /tmp/keep.prom").stdout
 
     def taken() -> list[dict[str, t.Any]]:
@@ -418,7 +418,9 @@ def test_a_snapshot_is_tried_and_lines_that_are_gone_come_back_from_it(lab: Lab,
         # one that cannot be brought back is said, and counts as none
         lab.sh("mgmt1", "rm /tmp/keep.state; rm -r /var/lib/gpulab/elk-snapshots/indices/*/0/__*")
         failed = lab.sh(
-            "mgmt1", "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -m gpulab_elk.keep /tmp/keep.json", check=False
+            "mgmt1",
+            "cd /tmp; PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/elastalert/bin/python -B -m gpulab._logs.programs.maintenance /tmp/keep.json",
+            check=False,
         )
         assert failed.returncode == 1 and failed.stderr.strip(), failed
         assert "gpulab_elk_restored_timestamp_seconds 0.0" in lab.sh("mgmt1", "cat /tmp/keep.prom").stdout

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from .client import Run
-from .offsite import NAMED, SEGMENTS, lines, number, rclone_argv
+from .segments import NAMED, SEGMENTS, lines, number, rclone_argv
 
 
 class BucketError(Exception):

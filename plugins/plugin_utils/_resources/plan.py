@@ -22,12 +22,29 @@ from .files import Directory, Download, File, Read
 from .keys import Certificate, CertificateRequest, PrivateKey, SshKey
 from .leftovers import Leftover, leftovers
 from .packages import Packages, Repository
+from .programs import Programs
 from .python_env import PythonEnv
 from .units import Unit
 
 KINDS: dict[str, type[Resource]] = {
     k.kind: k
-    for k in (Packages, Repository, Directory, File, Download, User, PythonEnv, SshKey, PrivateKey, CertificateRequest, Certificate, Read, Unit, Absent)
+    for k in (
+        Packages,
+        Repository,
+        Directory,
+        File,
+        Download,
+        User,
+        PythonEnv,
+        SshKey,
+        PrivateKey,
+        CertificateRequest,
+        Certificate,
+        Read,
+        Programs,
+        Unit,
+        Absent,
+    )
 }
 
 

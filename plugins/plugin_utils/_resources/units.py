@@ -14,6 +14,7 @@ import typing as t
 from ...module_utils._prediction import Tree, difference, project, unknown
 from .._ledger import Thing
 from .base import Change, Resource, Seen, Step, World, become
+from .programs import paths
 
 PROTECTED_UNITS = ("docker.service", "containerd.service", "slurmd.service", "kubelet.service", "nvidia-*.service")
 
@@ -29,6 +30,7 @@ class Unit(Resource):
         state=dict(type="str", choices=["started", "stopped"]),
         enabled=dict(type="bool"),
         restarted_by=dict(type="list", elements="path", default=[]),
+        runs=dict(type="str", default=""),
         makes=dict(type="path", default=""),
     )
 
@@ -36,8 +38,13 @@ class Unit(Resource):
     def key(self) -> str:
         return str(self.args["name"])
 
+    @property
+    def _files(self) -> list[str]:
+        """What it runs with, beside its unit file; the action puts into C(files) what C(runs) imports."""
+        return [*self.args["restarted_by"], *paths(self.args.get("files", ()))]
+
     def query(self) -> dict[str, t.Any]:
-        return {"units": [self.key], "paths": [*self.args["restarted_by"], *filter(None, [self.args["makes"]])]}
+        return {"units": [self.key], "paths": [*self._files, *filter(None, [self.args["makes"]])]}
 
     def brings(self) -> set[Thing]:
         return {("unit", self.key)}
@@ -89,6 +96,6 @@ class Unit(Resource):
 
     def _older_than_its_files(self, world: World, since: float | None) -> bool:
         """A unit that started before one of its files was written runs with the old one, also when the run that wrote it was killed."""
-        files = [f for f in (world.seen["paths"].get(p) for p in self.args["restarted_by"]) if f is not None]
+        files = [f for f in (world.seen["paths"].get(p) for p in self._files) if f is not None]
         written = [f["mtime"] for f in files if f["mtime"] <= world.seen["now"]]
-        return any(("content", p) in world.pending for p in self.args["restarted_by"]) or (since is not None and any(m > since for m in written))
+        return any(("content", p) in world.pending for p in self._files) or (since is not None and any(m > since for m in written))

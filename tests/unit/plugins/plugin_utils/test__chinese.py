@@ -38,7 +38,7 @@ def phrases() -> t.Iterator[str]:
     tests = situations("plugin_utils/_thresholds/test_thresholds.py")
     for _what, key, measured, _state, _told in tests.SITUATIONS:
         yield from (finding.told for finding in judge_all([tests.THRESHOLDS[key]], measured, tests.NOW))
-    images = situations("module_utils/_images/test_fit.py")
+    images = situations("module_utils/_images/test_compatibility.py")
     yield from (
         verdict.why for verdict in (images.judge(image, node) for image in images.IMAGES.values() for node in images.NODES.values()) if verdict.runs is not True
     )

@@ -19,7 +19,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg import admin
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.programs import admin
 
 ROOT = pathlib.Path(__file__).resolve().parents[5]
 MODULES = ROOT / "plugins" / "module_utils" / "_borg"
@@ -63,7 +63,7 @@ class Hosts:
         folders = ("srv/repos", "srv/holds", "srv/aside", "admin/passphrases", "admin/state", "admin/metrics", "client", "home", "lib")
         for folder in folders:
             (root / folder).mkdir(parents=True)
-        (root / "lib" / "gpulab_borg").symlink_to(MODULES)
+        (root / "lib" / "gpulab").symlink_to(MODULES.parent)
         (root / "admin" / "passphrases" / "gpu1").write_text("secret\n", encoding="ascii")
         for name, text in (("ssh-admin", ADMIN), ("ssh-client", CLIENT), ("session", SESSION)):
             (root / name).write_text(text.format(root=root, python=sys.executable, heads=MODULES / "heads.py"), encoding="utf-8")

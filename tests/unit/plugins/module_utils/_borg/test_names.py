@@ -11,8 +11,8 @@ import random
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg import admin, drill
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Access, Borg, is_checkpoint, named, real_paths, shown
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.programs import admin, drill
 
 ACCESS = Access("ssh://borg@store1/srv/borg/repos/gpu1", "/etc/a pass", "ssh -i key", "/var/lib/x")
 EVIL = ['--rsh=python3 -c \'open("/root/owned", "w")\'', "-a", "--", "--glob-archives=*", "::", "a::b", "{now}", "{", "}", "{{x}}", "{0}", "%s"]

@@ -17,7 +17,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg import admin
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.programs import admin
 from real_borg import Hosts, Kept, needs_borg
 
 pytestmark = needs_borg

@@ -11,8 +11,8 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg import drill, metrics, offsite
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.client import Archive
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.programs import drill, metrics, offsite
 from prometheus_client import generate_latest
 
 ID, OTHER = "a" * 64, "b" * 64

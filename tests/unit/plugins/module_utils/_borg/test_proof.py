@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg import heads
-from ansible_collections.gpulab.expansion.plugins.module_utils._borg.content import Known
+from ansible_collections.gpulab.expansion.plugins.module_utils._borg.programs.content import Known
 from ansible_collections.gpulab.expansion.plugins.module_utils._borg.proof import Proof, advance, doubts, judge
 
 A, B, C = (letter * 32 for letter in (b"a", b"b", b"c"))

@@ -11,10 +11,10 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.metrics import registry_of
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import HOST_STATES, Gpu, Process, cuda_version, reading_of, throttle_reasons
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.session import Reader, has_nvidia_gpu, read
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.tasks import tasks
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.nvml import Reader, has_nvidia_gpu, read
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.programs.metrics import registry_of
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.workloads import tasks
 from prometheus_client import generate_latest
 
 

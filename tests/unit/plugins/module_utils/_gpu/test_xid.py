@@ -9,7 +9,7 @@ import pathlib
 
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import Gpu, Reading
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series import series
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.tasks import tasks
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.workloads import tasks
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.xid import XIDS, events, meaning, messages, of_hardware
 
 DOCS = pathlib.Path(__file__).resolve().parents[5] / "docs" / "thresholds.md"

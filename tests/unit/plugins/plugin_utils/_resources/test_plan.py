@@ -13,6 +13,7 @@ from ansible_collections.gpulab.expansion.plugins.module_utils._prediction impor
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.base import Confirmation, PlanError, Resource
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.packages import Repository, deb822
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.plan import KINDS, compute, foresee, query, real_after
+from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.programs import imported
 
 BARE: dict[str, t.Any] = {
     "now": 1000.0,
@@ -160,6 +161,36 @@ def test_nothing_is_deleted() -> None:
     items = resources(("directory", {"path": "/srv/borg", "mode": "0750"}))
     with pytest.raises(PlanError, match="a directory is expected there, but a file is found: move it away"):
         compute(items, seen(paths={"/srv": ETC, "/srv/borg": {"type": "file", "mode": "0644", "owner": "root", "group": "root"}}), set())
+
+
+SOURCES = {
+    "_lab.programs.look": "import os\nfrom ..client import ask\nfrom ..._textfile import Textfile\n",
+    "_lab.programs.twin": "from .. import client\n",
+    "_lab.client": "from .errors import LabError\n",
+    "_lab.errors": "",
+    "_textfile": "",
+}
+
+
+def test_a_program_comes_with_what_it_imports_and_restarts_who_runs_it() -> None:
+    files = imported(["_lab.programs.look"], SOURCES.get)
+    assert list(files) == ["_lab/client.py", "_lab/errors.py", "_lab/programs/look.py", "_textfile.py"]
+    assert list(imported(["_lab.programs.twin"], SOURCES.get)) == ["_lab/client.py", "_lab/errors.py", "_lab/programs/twin.py"]
+    with pytest.raises(PlanError, match="expected to be a module of plugins/module_utils, as _gpu.programs.metrics, but '_lab.look' is none"):
+        imported(["_lab.look"], SOURCES.get)
+    (program,) = resources(("programs", {"names": ["_lab.programs.look"], "files": files}))
+    beside = program.beside()
+    package = "/usr/local/lib/gpulab/gpulab"
+    folders = ["/usr/local/lib/gpulab", package, f"{package}/_lab", f"{package}/_lab/programs"]
+    assert [each.key for each in beside] == [*folders, *(f"{package}/{path}" for path in files)]
+    (unit,) = resources(("unit", {"name": "lab.service", "state": "started", "files": files}))
+    running = {"lab.service": {"active": "active", "enabled": "enabled", "need_daemon_reload": False, "since": 500.0}}
+    there = {path: {"type": "file", "mode": "0644", "owner": "root", "group": "root", "mtime": 100.0} for path in query([unit])["paths"]}
+    assert compute([unit], seen(paths=there, units=running), set()) == []
+    (restarted,) = compute(
+        [unit], seen(paths={**there, f"{package}/_lab/errors.py": {**there[f"{package}/_lab/errors.py"], "mtime": 600.0}}, units=running), set()
+    )
+    assert restarted.impact == ("restarts lab.service",)
 
 
 def test_what_an_earlier_version_wrote_goes_and_nothing_else() -> None:

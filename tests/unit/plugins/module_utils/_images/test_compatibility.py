@@ -10,8 +10,8 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._images.facts import LABELS, ImageError, archs_of, image_of
-from ansible_collections.gpulab.expansion.plugins.module_utils._images.fit import DRIVERS, FLOORS, KNOWN, SOURCES, judge, node_of, page, required
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.compatibility import DRIVERS, FLOORS, KNOWN, SOURCES, judge, node_of, page, required
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.image import LABELS, ImageError, archs_of, image_of
 from hypothesis import given
 from hypothesis import strategies as st
 

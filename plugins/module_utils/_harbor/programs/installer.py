@@ -15,7 +15,6 @@ import gzip
 import json
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -24,32 +23,15 @@ import tempfile
 import time
 import typing as t
 
+from ..upgrade import upgrade_problem
+
 Config = t.Mapping[str, t.Any]
 DATABASE = "postgresql"  # name of its service
 END = b"PostgreSQL database cluster dump complete"
-AHEAD = 2  # minor versions that one step may go, by its documentation
 
 
 class ServeError(Exception):
     """A sentence for the admin."""
-
-
-def upgrade_problem(old: str, new: str) -> str:
-    """Why Harbor C(old) cannot become C(new), as a sentence, or nothing; no C(old) is a new one."""
-    if not re.fullmatch(r"\d+\.\d+\.\d+", new):
-        return f"a version of Harbor as 2.14.0 is expected, but harbor_version is {new!r}: correct it."
-    if not old:
-        return ""
-    (major, minor, patch), (to_major, to_minor, to_patch) = ((int(part) for part in text.split(".")) for text in (old, new))
-    if (to_major, to_minor, to_patch) < (major, minor, patch):
-        return (
-            f"Harbor {old} is expected to stay or to become newer, but harbor_version is {new}, and its database knows no way back: set {old} or a newer one."
-        )
-    if to_major != major or to_minor - minor > AHEAD:
-        return (
-            f"Harbor {old} is expected to go at most {AHEAD} minor versions ahead at once, but harbor_version is {new}: go to {major}.{minor + AHEAD}.x first."
-        )
-    return ""
 
 
 class Harbor:

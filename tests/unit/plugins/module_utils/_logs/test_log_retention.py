@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._search.retention import DAY, GIB, Index, Policy, actions, policy_of
+from ansible_collections.gpulab.expansion.plugins.module_utils._logs.retention import DAY, GIB, Index, Policy, actions, policy_of
 from hypothesis import given
 from hypothesis import strategies as st
 

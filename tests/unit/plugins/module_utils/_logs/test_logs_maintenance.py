@@ -12,9 +12,10 @@ from urllib.parse import unquote
 
 import prometheus_client.parser
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._search.keep import Textfile, retain
-from ansible_collections.gpulab.expansion.plugins.module_utils._search.retention import DAY, Index
-from hypothesis import HealthCheck, given, settings
+from ansible_collections.gpulab.expansion.plugins.module_utils._logs.programs.maintenance import retain
+from ansible_collections.gpulab.expansion.plugins.module_utils._logs.retention import DAY, Index
+from ansible_collections.gpulab.expansion.plugins.module_utils._textfile import Textfile
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 NOW = 1_795_514_400.0
@@ -51,11 +52,12 @@ def test_a_name_is_one_index_or_refused_and_stops_no_other(name: str) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(["\r"])
 @given(st.lists(NAMES, min_size=1, max_size=3, unique=True))
 def test_a_host_of_any_name_leaves_the_metrics_whole(tmp_path: pathlib.Path, names: list[str]) -> None:
-    out = Textfile()
+    out = Textfile("gpulab_elk")
     for name in names:
         out.gauge("newest_line_timestamp_seconds", "When the newest line of a host came", 1.0, host=name)
     out.write(str(tmp_path / "out.prom"))
-    (family,) = prometheus_client.parser.text_string_to_metric_families((tmp_path / "out.prom").read_text(encoding="utf-8"))
+    (family,) = prometheus_client.parser.text_string_to_metric_families((tmp_path / "out.prom").read_bytes().decode())
     assert {sample.labels["host"] for sample in family.samples} == {name.encode("utf-8", "replace").decode() for name in names}

@@ -22,8 +22,8 @@ import tempfile
 import time
 import typing as t
 
-from .client import Access, Archive, Borg, BorgError, add_access, newest, real_paths, run_program, shown
-from .textfile import Textfile
+from ..._textfile import Textfile
+from ..client import Access, Archive, Borg, BorgError, add_access, newest, real_paths, run_program, shown
 
 SAMPLE = 100
 
@@ -82,7 +82,7 @@ def main() -> int:
     args = parser.parse_args()
     borg = Borg(run_program, Access.of(args))
     started = time.time()
-    out, said, equal, touched = Textfile(), "", 0, 0
+    out, said, equal, touched = Textfile("gpulab_borg"), "", 0, 0
     try:
         archive = newest(borg.read().archives, started)
         if archive is None:

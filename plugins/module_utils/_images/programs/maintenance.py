@@ -21,12 +21,12 @@ import time
 import typing as t
 
 try:
-    import prometheus_client
     from cryptography import x509
-except ImportError:  # only hosts have them
-    prometheus_client = x509 = None  # type: ignore[assignment]
+except ImportError:  # only hosts have it
+    x509 = None  # type: ignore[assignment]
 
-from .registry import BLOCK, Access, Registry, RegistryError
+from ..._textfile import Textfile
+from ..registry import BLOCK, Access, Registry, RegistryError
 
 Config = t.Mapping[str, t.Any]
 
@@ -66,28 +66,23 @@ def look(config: Config, state: t.Mapping[str, t.Any]) -> list[str]:
             tags += len(registry.tags(name))
         except RegistryError as exc:
             failed.append(str(exc))
-    out = prometheus_client.CollectorRegistry()
-
-    def gauge(name: str, text: str, value: float) -> None:
-        prometheus_client.Gauge(f"gpulab_harbor_{name}", text, registry=out).set(value)
-
+    out = Textfile("gpulab_harbor")
     disk = shutil.disk_usage(config["directory"])
-    gauge("up", "1 when the registry answered all that it was asked", 0.0 if failed else 1.0)
-    gauge("looked_timestamp_seconds", "When the registry was last looked at", time.time())
-    gauge("disk_available_ratio", "Share of the registry's disk that is free", disk.free / disk.total)
-    gauge("certificate_end_timestamp_seconds", "When the registry's certificate ends", certificate_end(config["certificate"]))
+    out.gauge("up", "1 when the registry answered all that it was asked", 0.0 if failed else 1.0)
+    out.gauge("looked_timestamp_seconds", "When the registry was last looked at", time.time())
+    out.gauge("disk_available_ratio", "Share of the registry's disk that is free", disk.free / disk.total)
+    out.gauge("certificate_end_timestamp_seconds", "When the registry's certificate ends", certificate_end(config["certificate"]))
     if names is not None:
-        gauge("repositories", "Names of images", float(len(names)))
-        gauge("tags", "Tags of all images that the registry answered for", float(tags))
+        out.gauge("repositories", "Names of images", float(len(names)))
+        out.gauge("tags", "Tags of all images that the registry answered for", float(tags))
     if "collected" in state:
-        gauge("collected_timestamp_seconds", "When space was last given back", state["collected"])
+        out.gauge("collected_timestamp_seconds", "When space was last given back", state["collected"])
         if state.get("freed") is not None:
-            gauge("collected_bytes", "Space that was then given back", state["freed"])
+            out.gauge("collected_bytes", "Space that was then given back", state["freed"])
     if "verified" in state:
-        gauge("verified_timestamp_seconds", "When all images were last read", state["verified"])
-        gauge("damaged", "Layers and manifests that were not what their digest says", state["damaged"])
-    prometheus_client.write_to_textfile(config["textfile"], out)
-    os.chmod(config["textfile"], 0o644)
+        out.gauge("verified_timestamp_seconds", "When all images were last read", state["verified"])
+        out.gauge("damaged", "Layers and manifests that were not what their digest says", state["damaged"])
+    out.write(config["textfile"])
     return failed
 
 

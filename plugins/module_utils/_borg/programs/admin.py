@@ -31,11 +31,11 @@ import tempfile
 import time
 import typing as t
 
-from .client import Access, Borg, BorgError, RepositoryMissing, run_program, shown
+from ..._textfile import Textfile
+from ..client import Access, Borg, BorgError, RepositoryMissing, run_program, shown
+from ..proof import Proof, advance, doubts, judge
+from ..retention import Memory, expired, forget, observe, without_newer
 from .content import Known
-from .proof import Proof, advance, doubts, judge
-from .retention import Memory, expired, forget, observe, without_newer
-from .textfile import Textfile
 
 CONFIG = "/etc/gpulab/borg-admin"
 STATE = "/var/lib/gpulab/borg-admin"
@@ -282,7 +282,7 @@ class Watcher:
 
     def _content(self, job: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         environment = {**os.environ, **self._access.environment()}
-        argv = [PYTHON, "-m", "gpulab_borg.content"]
+        argv = [PYTHON, "-m", "gpulab._borg.programs.content"]
         done = subprocess.run(argv, input=json.dumps(job), env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["nothing"])[-1]
@@ -433,7 +433,7 @@ class Watcher:
     # -- told
 
     def write_metrics(self, readable: bool, retention: bool | None) -> None:
-        out = Textfile()
+        out = Textfile("gpulab_borg")
 
         def gauge(name: str, text: str, value: float | None) -> None:
             out.gauge(f"admin_{name}", text, value, client=self.client.name)

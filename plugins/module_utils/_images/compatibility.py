@@ -14,7 +14,7 @@ import dataclasses
 import re
 import typing as t
 
-from .facts import LABELS, Image, ImageError, version
+from .image import LABELS, Image, ImageError, version
 
 Version = t.Tuple[int, ...]
 

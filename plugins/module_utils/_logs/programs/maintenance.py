@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import shutil
 import socket
 import ssl
@@ -24,13 +23,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-try:
-    import prometheus_client
-except ImportError:  # only the host's own environment has it
-    prometheus_client = None  # type: ignore[assignment]
-
-from .beats import BEATS, LAST, ahead
-from .retention import DAY, Index, Policy, actions, policy_of
+from ..._textfile import Textfile
+from ..clock_skew import BEATS, LAST, ahead
+from ..retention import DAY, Index, Policy, actions, policy_of
 
 TIMEOUT, RESTORE = 30, 1800  # seconds
 CHECKED = "restored-check"  # index that a snapshot is brought back into, to see whether it can be
@@ -135,26 +130,6 @@ def _place(name: str) -> str:
     return f"/{urllib.parse.quote(name, safe='')}"
 
 
-class Textfile:
-    """Gauges for Prometheus; those of one name are told with other labels each."""
-
-    def __init__(self) -> None:
-        self._registry = prometheus_client.CollectorRegistry()
-        self._known: dict[str, t.Any] = {}
-
-    def gauge(self, name: str, text: str, value: float, **labels: str) -> None:
-        if name not in self._known:
-            self._known[name] = prometheus_client.Gauge(f"gpulab_elk_{name}", text, list(labels), registry=self._registry)
-        metric = self._known[name]
-        # hosts are named by whoever sends lines, so also by what is no text
-        told = {key: text.encode("utf-8", "replace").decode() for key, text in labels.items()}
-        (metric.labels(**told) if told else metric).set(value)
-
-    def write(self, path: str) -> None:
-        prometheus_client.write_to_textfile(path, self._registry)
-        os.chmod(path, 0o644)
-
-
 def look(engine: Engine, config: t.Mapping[str, t.Any], out: Textfile) -> None:
     """Tell what there is, and keep retention."""
     pattern = config["pattern"]
@@ -247,7 +222,7 @@ def _failure(do: t.Callable[..., None], config: t.Mapping[str, t.Any], out: Text
 def main() -> int:
     with open(sys.argv[1], encoding="utf-8") as handle:
         config = json.load(handle)
-    out = Textfile()
+    out = Textfile("gpulab_elk")
     disk = shutil.disk_usage(config["directory"])
     out.gauge("looked_timestamp_seconds", "When the engine was last looked at", time.time())
     out.gauge("disk_available_ratio", "Share of the engine's disk that is free", disk.free / disk.total)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""GPU readings as a Prometheus textfile. The role gpu_node runs this on the host: C(python -m gpulab_gpu.metrics FILE SECONDS).
+"""GPU readings as a Prometheus textfile. The role gpu_node runs this on the host: C(python -m gpulab._gpu.programs.metrics FILE SECONDS).
 
 This module util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -13,9 +13,9 @@ import sys
 import time
 import typing as t
 
-from .model import HOST_STATES, Reading
-from .session import Reader
-from .tasks import tasks
+from ..model import HOST_STATES, Reading
+from ..nvml import Reader
+from ..workloads import tasks
 
 try:
     import prometheus_client

@@ -16,8 +16,8 @@ import sys
 import time
 import typing as t
 
-from .client import Access, Archive, Borg, BorgError, add_access, newest, run_program
-from .textfile import Textfile
+from ..._textfile import Textfile
+from ..client import Access, Archive, Borg, BorgError, add_access, newest, run_program
 
 
 def succeeded() -> bool:
@@ -41,7 +41,7 @@ def created(path: str) -> Archive | None:
 
 def of_backup(archives: t.Sequence[Archive] | None, well: bool, rpo_minutes: int, before: bool | None, now: float) -> Textfile:
     """No archive yet, or a repository that cannot be read (None), has no time. C(before) is how the dumps before the backup ended."""
-    out = Textfile()
+    out = Textfile("gpulab_borg")
     out.gauge("rpo_seconds", "How old the newest archive may ever be", rpo_minutes * 60)
     out.gauge("last_run_succeeded", "Whether the last run of the backup ended well", well)
     out.gauge("before_succeeded", "Whether all programs in before.d ended well", before)
@@ -53,7 +53,7 @@ def of_backup(archives: t.Sequence[Archive] | None, well: bool, rpo_minutes: int
 
 
 def of_job(job: str, well: bool) -> Textfile:
-    out = Textfile()
+    out = Textfile("gpulab_borg")
     out.gauge("job_succeeded", "Whether the last run ended well", well, task=job)
     out.gauge("job_timestamp_seconds", "When the last run ended", time.time(), task=job)
     return out

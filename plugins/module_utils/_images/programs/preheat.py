@@ -22,12 +22,8 @@ import sys
 import time
 import typing as t
 
-try:
-    import prometheus_client
-except ImportError:  # only hosts have it
-    prometheus_client = None  # type: ignore[assignment]
-
-from .registry import Access, Body, Manifest, Registry, RegistryError, chosen, split
+from ..._textfile import Textfile
+from ..registry import Access, Body, Manifest, Registry, RegistryError, chosen, split
 
 SPARE = 0.05  # share of the disk that stays free
 LEAST = 10e6  # bytes a second that a cache above is trusted to get
@@ -233,28 +229,22 @@ def _space(directory: str) -> float:
 
 
 def told(config: t.Mapping[str, t.Any], state: t.Mapping[str, t.Any], up: bool) -> None:
-    registry = prometheus_client.CollectorRegistry()
-
-    def gauge(name: str, text: str, values: t.Mapping[str, float] | float, label: str = "") -> None:
-        metric = prometheus_client.Gauge(f"gpulab_harbor_{name}", text, [label] if label else [], registry=registry)
-        for key, value in values.items() if isinstance(values, dict) else [("", t.cast(float, values))]:
-            (metric.labels(key) if label else metric).set(value)
-
+    out = Textfile("gpulab_harbor")
     known, now = state.get("known", {}), time.time()
     waiting = [entry["seen"] for entry in known.values() if entry["warm"] is None]
     disk = shutil.disk_usage(config["directory"])
-    gauge("cache_up", "1 when the registry and this cache answered all that they were asked", 1.0 if up else 0.0)
-    gauge("cache_looked_timestamp_seconds", "When the registry was last asked for its images", state.get("looked", 0.0))
-    gauge("cache_images", "Images that are to be here", float(len(known)))
-    gauge("cache_images_lacking", "Images that are not here yet", float(len(waiting)))
-    gauge("cache_longest_wait_seconds", "For how long the image that waits longest has waited", now - min(waiting) if waiting else 0.0)
-    gauge("cache_disk_available_ratio", "Share of the cache's disk that is free", disk.free / disk.total)
-    seconds = {image: entry["warm"] - entry["seen"] for image, entry in known.items() if entry["warm"] is not None}
-    gauge("cache_warm_seconds", "From when an image was seen in the registry until it was here", seconds, "image")
-    received = {where: float(count) for where, count in state.get("received", {}).items()}
-    gauge("cache_received_bytes", "Bytes of layers that came, by where from", received, "source")
-    prometheus_client.write_to_textfile(config["textfile"], registry)
-    os.chmod(config["textfile"], 0o644)
+    out.gauge("cache_up", "1 when the registry and this cache answered all that they were asked", 1.0 if up else 0.0)
+    out.gauge("cache_looked_timestamp_seconds", "When the registry was last asked for its images", state.get("looked", 0.0))
+    out.gauge("cache_images", "Images that are to be here", float(len(known)))
+    out.gauge("cache_images_lacking", "Images that are not here yet", float(len(waiting)))
+    out.gauge("cache_longest_wait_seconds", "For how long the image that waits longest has waited", now - min(waiting) if waiting else 0.0)
+    out.gauge("cache_disk_available_ratio", "Share of the cache's disk that is free", disk.free / disk.total)
+    for image, entry in known.items():
+        took = None if entry["warm"] is None else entry["warm"] - entry["seen"]
+        out.gauge("cache_warm_seconds", "From when an image was seen in the registry until it was here", took, image=image)
+    for where, count in state.get("received", {}).items():
+        out.gauge("cache_received_bytes", "Bytes of layers that came, by where from", float(count), source=where)
+    out.write(config["textfile"])
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._search.trial import query, summary
+from ansible_collections.gpulab.expansion.plugins.module_utils._logs.replay import query, summary
 
 ONCE = {"id": "once", "name": "once", "contains": ["NVRM: Xid"], "program": ["kernel"]}
 OFTEN = {"id": "often", "name": "often", "contains": ["Failed"], "frequency": {"num_events": 3, "minutes": 5}}

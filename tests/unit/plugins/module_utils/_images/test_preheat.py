@@ -12,9 +12,9 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._images import warm
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.programs import preheat
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.programs.preheat import Cache, Pace, open_now, patience
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.registry import INDEXES, REPOSITORY, Manifest, RegistryError, digest_of, path_of
-from ansible_collections.gpulab.expansion.plugins.module_utils._images.warm import Cache, Pace, open_now, patience
 from fake_registry import Fake
 from hypothesis import given
 from hypothesis import strategies as st
@@ -156,8 +156,8 @@ def test_the_line_to_the_registry_is_spared_and_that_to_a_cache_is_not(near: boo
 def test_outside_its_hours_nothing_is_brought_and_what_moved_is_forgotten(monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any) -> None:
     registries = {"origin": Fake(), "local": Fake()}
     registries["origin"].push("lab/a", "1", b"config", b"layer")
-    monkeypatch.setattr(warm, "Registry", lambda access: registries[access.url])
-    monkeypatch.setattr(warm.subprocess, "run", lambda *_argv, **_more: None)
+    monkeypatch.setattr(preheat, "Registry", lambda access: registries[access.url])
+    monkeypatch.setattr(preheat.subprocess, "run", lambda *_argv, **_more: None)
     hour = time.localtime().tm_hour
     config = {
         "origin": {"url": "origin"},
@@ -170,11 +170,11 @@ def test_outside_its_hours_nothing_is_brought_and_what_moved_is_forgotten(monkey
     }
     state: dict[str, t.Any] = {}
     shut, opened = f"{(hour + 3) % 24}-{(hour + 4) % 24}", f"{hour}-{(hour + 2) % 24}"
-    monkeypatch.setattr(warm, "SPARE", 0.0)
-    assert warm.look({**config, "hours": shut}, state, lambda: None) == [] and registries["local"].tags("lab/a") == []
-    assert warm.look({**config, "hours": opened}, state, lambda: None) == [] and registries["local"].tags("lab/a") == ["1"]
+    monkeypatch.setattr(preheat, "SPARE", 0.0)
+    assert preheat.look({**config, "hours": shut}, state, lambda: None) == [] and registries["local"].tags("lab/a") == []
+    assert preheat.look({**config, "hours": opened}, state, lambda: None) == [] and registries["local"].tags("lab/a") == ["1"]
     registries["origin"].push("lab/a", "1", b"config", b"other")
-    warm.look({**config, "hours": shut}, state, lambda: None)
+    preheat.look({**config, "hours": shut}, state, lambda: None)
     assert registries["local"].tags("lab/a") == [] and state["known"]["lab/a:1"]["warm"] is None
 
 
@@ -211,21 +211,21 @@ def test_names_that_are_none_stop_no_other(bad: list[str], tag: str) -> None:
     for name in bad:
         origin.tags_of[name] = {"1": "sha256:0"}
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
-        patch.setattr(warm, "Registry", lambda access: registries[access.url])
-        patch.setattr(warm, "SPARE", 0.0)
+        patch.setattr(preheat, "Registry", lambda access: registries[access.url])
+        patch.setattr(preheat, "SPARE", 0.0)
         collected: list[str] = []
-        patch.setattr(warm.subprocess, "run", lambda *_argv, **_more: collected.append("space"))
+        patch.setattr(preheat.subprocess, "run", lambda *_argv, **_more: collected.append("space"))
         config = {"origin": {"url": "origin"}, "local": {"url": "local"}, "above": None, "images": ["**:*", "lab/good:*"], "rate": 0, "hours": ""}
         config.update(directory=directory, collect=[])
         state: dict[str, t.Any] = {}
-        first = warm.look(config, state, lambda: None)
+        first = preheat.look(config, state, lambda: None)
         assert len(first) == len(bad) and all("\n" not in sentence for sentence in first)
         assert registries["local"].tags_of == {name: origin.tags_of[name] for name in ("lab/good", "lab/mute")}
         # what cannot be asked for now stays as it is; the others go on, and their space is given back
         origin.mute.add("lab/mute")
         origin.tags_of["lab/good"][tag] = "sha256:0"
         origin.push("lab/good", "1", b"config", b"newer")
-        second = warm.look(config, state, lambda: None)
+        second = preheat.look(config, state, lambda: None)
         assert len(second) == len(bad) + 2 and set(state["known"]) == {"lab/good:1", "lab/mute:1"}
         assert registries["local"].tags_of == {name: {"1": origin.tags_of[name]["1"]} for name in ("lab/good", "lab/mute")}
         assert collected == ["space"]

@@ -11,8 +11,8 @@ import os
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._images import keep
-from ansible_collections.gpulab.expansion.plugins.module_utils._images.keep import collect, verify
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.programs import maintenance
+from ansible_collections.gpulab.expansion.plugins.module_utils._images.programs.maintenance import collect, verify
 from ansible_collections.gpulab.expansion.plugins.module_utils._images.registry import IMAGES, INDEXES, Manifest, RegistryError, digest_of, path_of
 from fake_registry import Fake
 
@@ -112,13 +112,13 @@ def test_space_that_is_given_back_is_that_of_the_registry_whatever_the_disk_does
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch, tmp_path: t.Any) -> t.Callable[..., tuple[list[str], str]]:
     """What a look says and writes of a registry."""
-    monkeypatch.setattr(keep, "certificate_end", lambda _path: 1.0)
+    monkeypatch.setattr(maintenance, "certificate_end", lambda _path: 1.0)
 
     def look(registry: Fake, **state: t.Any) -> tuple[list[str], str]:
-        monkeypatch.setattr(keep, "Registry", lambda _access: registry)
+        monkeypatch.setattr(maintenance, "Registry", lambda _access: registry)
         out = tmp_path / "out.prom"
         config = {"origin": {"url": "x"}, "directory": str(tmp_path), "certificate": "x", "textfile": str(out)}
-        return keep.look(config, state), out.read_text()
+        return maintenance.look(config, state), out.read_text()
 
     return look
 

@@ -14,7 +14,7 @@ import tarfile
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.serve import END, Harbor, ServeError, upgrade_problem
+from ansible_collections.gpulab.expansion.plugins.module_utils._harbor.programs.installer import END, Harbor, ServeError, upgrade_problem
 
 
 class Docker:

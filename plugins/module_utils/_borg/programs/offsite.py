@@ -18,23 +18,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import json
 import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 import typing as t
 
-from .heads import holds, notes
-from .textfile import Textfile
+from ..._textfile import Textfile
+from ..heads import holds, notes
+from ..segments import NAMED, SEGMENTS, State, lines, number, rclone_argv, read_state, segments, write_state
 
 CONFIG = "/etc/gpulab/borg-offsite/rclone.conf"
-NAMED = ["--files-from-raw", "-"]  # the files whose names come on standard input
-SEGMENTS = "gpulab-segments"  # object that lists the segments of the copy; others in the bucket wait for their removal
 DAY = 86400.0
-State = t.Dict[str, t.Any]
 
 
 class OffsiteError(Exception):
@@ -53,26 +49,6 @@ def repository_id(config: str) -> str:
     return found.group(1) if found else ""
 
 
-def segments(repository: str, up_to: int | None = None) -> list[str]:
-    """Paths of the segments below C(data), by number; C(up_to) leaves out those of a transaction that still runs."""
-    found = [
-        f"{folder}/{name}"
-        for folder in os.listdir(f"{repository}/data")
-        if folder.isdigit()
-        for name in os.listdir(f"{repository}/data/{folder}")
-        if name.isdigit() and (up_to is None or int(name) <= up_to)
-    ]
-    return sorted(found, key=number)
-
-
-def number(segment: str) -> int:
-    return int(segment.rpartition("/")[2])
-
-
-def lines(names: t.Iterable[str]) -> str:
-    return "".join(f"{name}\n" for name in names)
-
-
 def removable(obsolete: t.Sequence[str], objects: int, share: float, removed: t.Sequence[t.Sequence[float]], now: float) -> list[str]:
     """Those of C(obsolete) that may go now: C(share) of C(objects) a day, lowest number first.
 
@@ -81,28 +57,6 @@ def removable(obsolete: t.Sequence[str], objects: int, share: float, removed: t.
     spent = sum(count for when, count in removed if when > now - DAY)
     budget = max(0, int(objects * share) - int(spent))
     return sorted(obsolete, key=number)[:budget]
-
-
-def read_state(path: str) -> State:
-    try:
-        with open(path, encoding="utf-8") as handle:
-            found = json.load(handle)
-    except (FileNotFoundError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def write_state(path: str, state: t.Mapping[str, t.Any]) -> None:
-    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".state-")
-    with os.fdopen(handle, "w", encoding="utf-8") as stream:
-        json.dump(state, stream, sort_keys=True)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-
-
-def rclone_argv(config: str, verb: str, options: t.Sequence[str], paths: t.Sequence[str]) -> list[str]:
-    """rclone's command line: C(paths) are names of remotes, buckets and directories, and never options."""
-    return ["rclone", "--config", config, "--stats", "0", verb, *options, "--", *paths]
 
 
 def rclone(verb: str, *options: str, paths: t.Sequence[str], stdin: str | None = None) -> str:
@@ -271,7 +225,7 @@ def break_stale_lock(repository: str, hold: str) -> bool:
 
 
 def write_metrics(path: str, client: str, state: t.Mapping[str, t.Any], succeeded: bool, repository: str) -> None:
-    out = Textfile()
+    out = Textfile("gpulab_borg")
 
     def gauge(name: str, text: str, value: float | None) -> None:
         out.gauge(name, text, value, client=client)
@@ -345,7 +299,7 @@ def main() -> int:
             write_state(path, state)
             sys.stderr.write(f"{repository}: its lock was held by a session that is dead, and was broken.\n")
         with no_retention(hold):
-            again = [sys.executable, "-m", "gpulab_borg.offsite", "finish", *sys.argv[2:]]
+            again = [sys.executable, "-m", "gpulab._borg.programs.offsite", "finish", *sys.argv[2:]]
             write_state(path, copy.run(state, under_lock(again, repository)))
     except OffsiteError as exc:
         sys.stderr.write(f"{exc}\n")

@@ -10,7 +10,7 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._search.ship import Refused, Spool, alive, open_to_users, send
+from ansible_collections.gpulab.expansion.plugins.module_utils._logs.programs.shipper import Refused, Spool, alive, open_to_users, send
 
 
 def line(number: int, dataset: str = "system") -> bytes:
