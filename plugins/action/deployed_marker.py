@@ -54,7 +54,7 @@ class ActionModule(HostAction):
     def _write(self, path: str, text: str) -> None:
         entries = [{"path": p, "type": "directory", "mode": "0755"} for p in (os.path.dirname(FACTS), FACTS)]
         entries.append({"path": path, "type": "file", "mode": "0644", "content": text})
-        done = self._execute_module(module_name="gpulab.expansion.file_set", module_args={"entries": entries}, task_vars=self._vars)
+        done = self._execute_module(module_name="gpulab.expansion.files", module_args={"entries": entries}, task_vars=self._vars)
         if done.get("failed"):
             raise AnsibleActionFail(f"{self._host}: {done.get('msg')}")
 

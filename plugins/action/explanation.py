@@ -48,7 +48,7 @@ class ActionModule(ActionBase):
 def document(
     host: str, logs: t.Mapping[str, t.Any], gpus: t.Mapping[str, t.Any], leads: t.Mapping[str, t.AbstractSet[str]], many: t.Mapping[str, float]
 ) -> dict[str, t.Any]:
-    """All that the page shows. C(logs) and C(gpus) are what search_lines_info and prometheus_info have returned."""
+    """All that the page shows. C(logs) and C(gpus) are what log_lines_info and prometheus_info have returned."""
     seen = causes.happenings(logs["lines"], many)
     for each in seen:
         if each.signal == "unit_failed" and each.host == host:

@@ -183,7 +183,7 @@ class ActionModule(HostAction):
         for module, group in itertools.groupby(steps, lambda pair: pair[1].module):
             members = list(group)
             if module == "write":
-                self._execute(members[0][0], "gpulab.expansion.file_set", {"entries": [dict(s.args) for c, s in members]})
+                self._execute(members[0][0], "gpulab.expansion.files", {"entries": [dict(s.args) for c, s in members]})
             else:
                 for change, step in members:
                     self._step(change, step)
@@ -199,7 +199,7 @@ class ActionModule(HostAction):
     def _install_requirements(self, change: Change, args: dict[str, t.Any]) -> None:
         path = f"{args['virtualenv']}.requirements"
         entry = {"path": path, "type": "file", "content": args.pop("requirements_text"), "owner": "root", "group": "root", "mode": "0600"}
-        self._execute(change, "gpulab.expansion.file_set", {"entries": [entry]})
+        self._execute(change, "gpulab.expansion.files", {"entries": [entry]})
         try:
             self._execute(change, "ansible.builtin.pip", {**args, "requirements": path})
         finally:
@@ -210,7 +210,7 @@ class ActionModule(HostAction):
         forbid = args["policy_rc_d"] != "foreign"
         if forbid:
             entry = {"path": POLICY_RC_D, "type": "file", "content": _POLICY, "owner": "root", "group": "root", "mode": "0755"}
-            self._execute(change, "gpulab.expansion.file_set", {"entries": [entry]})
+            self._execute(change, "gpulab.expansion.files", {"entries": [entry]})
         try:
             names = list(change.resource.args["names"])
             if args["interrupted"]:

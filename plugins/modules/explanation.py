@@ -26,7 +26,7 @@ options:
     type: str
     required: true
   logs:
-    description: What M(gpulab.expansion.search_lines_info) has returned.
+    description: What M(gpulab.expansion.log_lines_info) has returned.
     type: dict
     required: true
   gpus:

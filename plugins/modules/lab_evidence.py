@@ -17,7 +17,9 @@ extends_documentation_fragment:
   - gpulab.expansion.attributes.info_module
 options:
   hosts:
-    description: By host, C(usage) of M(gpulab.expansion.usage_info), C(gpus) of M(gpulab.expansion.gpu_info) and C(links) of M(gpulab.expansion.link_info).
+    description:
+      - By host, C(usage) of M(gpulab.expansion.usage_info), C(gpus) of M(gpulab.expansion.gpu_info) and C(links) of
+        M(gpulab.expansion.network_link_info).
     type: dict
     required: true
   history:

@@ -27,7 +27,7 @@ FRAGILE = {f"{ns}{m}" for ns in ("", "ansible.builtin.") for m in ("lineinfile",
 
 # A module may run a program that changes something only after it has read and compared; each is named here with its reader.
 READ_BEFORE = {
-    "plugins/module_utils/_borg/bucket.py": "bucket_copy and bucket_aside list the bucket before they copy or move",
+    "plugins/module_utils/_borg/bucket.py": "borg_offsite_fetch and borg_offsite_reset list the bucket before they copy or move",
     "plugins/module_utils/_borg/client.py": "borg_repository reads before it creates; borg_extract restores into an empty directory",
     "plugins/module_utils/_borg/programs/admin.py": "runs on the admin host by timers; refuses while an archive is missing",
     "plugins/module_utils/_borg/programs/offsite.py": "runs on the server by timers; compares ids and transactions first",
@@ -249,9 +249,20 @@ def test_specs_and_defaults_are_equal() -> None:
 def test_each_module_of_objects_leads_to_their_action() -> None:
     routed = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]["modules"]
     wanted = {name: {"action_plugin": f"gpulab.expansion.{family}_objects"} for family, kinds in (("harbor", HARBOR), ("search", SEARCH)) for name in kinds}
-    assert routed == wanted
+    assert {name: route for name, route in routed.items() if "redirect" not in route} == wanted
     for name, kind in {**HARBOR, **SEARCH}.items():
         assert f"    keep({kind.__name__})\n" in (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
+
+
+def test_old_names_lead_to_new_ones() -> None:
+    routing = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text(encoding="utf-8"))["plugin_routing"]
+    led = {(kind, old): route["redirect"].rpartition(".")[2] for kind, routes in routing.items() for old, route in routes.items() if "redirect" in route}
+    for (kind, old), new in led.items():
+        folder = ROOT / "plugins" / kind
+        assert (folder / f"{new}.py").exists() and not (folder / f"{old}.py").exists(), f"{kind}: {old} leads to {new}"
+        if kind == "modules" and (ROOT / "plugins" / "action" / f"{new}.py").exists():
+            assert led["action", old] == new, f"{old} has no action any more: name it in meta/runtime.yml"
+    assert len(led) > 8
 
 
 def test_each_line_knows_where_it_runs() -> None:
@@ -267,7 +278,9 @@ def test_each_line_knows_where_it_runs() -> None:
             assert here[0] != "modules" or there[0] == "module_utils", f"{path}: a module takes nothing of the controller's with it"
             if here[0] == there[0] == "module_utils" and len(here) > 2:
                 assert there[1] == here[1] or not (ROOT / "plugins" / there[0] / there[1]).is_dir(), f"{path} imports another domain: {there[1]}"
-            assert there[0] != "module_utils" or "programs" not in there or "programs" in here, f"{path}: a program of hosts is run, not imported: {'.'.join(there)}"
+            assert there[0] != "module_utils" or "programs" not in there or "programs" in here, (
+                f"{path}: a program of hosts is run, not imported: {'.'.join(there)}"
+            )
             if here[0] == there[0] == "module_utils" and len(here) == 2:
                 assert len(there) == 2, f"{path}: what all share imports no domain, but {'.'.join(there)}"
 

@@ -27,10 +27,10 @@ ADMIN = (
 HOSTILE = pathlib.Path(__file__).with_name("hostile.py")
 # How to read what only day-2 plays change, by other means than the modules'
 READERS = {
-    "bucket_copy": """
+    "borg_offsite_fetch": """
         cd $1 && find . -type f ! -name gpulab-segments -printf '%s\\n' | awk '{n++; s += $1} END {printf "{\\"objects\\": %d, \\"bytes\\": %d}", n, s}'
     """,
-    "bucket_aside": "rclone --config /etc/gpulab/borg-offsite/rclone.conf size --json $1 | sed s/count/objects/",
+    "borg_offsite_reset": "rclone --config /etc/gpulab/borg-offsite/rclone.conf size --json $1 | sed s/count/objects/",
     "borg_passphrase": ADMIN + """borg info --bypass-lock >/dev/null && rm -r $BORG_BASE_DIR && echo '{"passphrase": "opens it"}'""",
 }
 UNKNOWN = ["borg_passphrase/*/passphrase:secret", "file/*/passphrases/*/sha256:secret"]

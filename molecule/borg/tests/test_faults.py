@@ -445,7 +445,7 @@ def test_clock_jumps(backups: Backups) -> None:
     # an admin takes them away on purpose, and says so
     lab.sh("mgmt1", ADMIN + "borg delete ::gpu1-2037-01-01T00:00:00 gpu1-2001-01-01T00:00:00")
     assert not backups.watch() and backups.metric("mgmt1", "admin_missing_archives") == 2
-    accept = "PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/borg/bin/python -m gpulab._borg.programs.admin accept --client gpu1"
+    accept = "gpulab-borg-admin accept --client gpu1"
     lab.sh("mgmt1", f"{accept} --lost --archive gpu1-2037-01-01T00:00:00 --archive gpu1-2001-01-01T00:00:00")
     assert backups.watch(), backups.said("mgmt1", "gpulab-borg-watch.service")
 

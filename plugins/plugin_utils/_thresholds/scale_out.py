@@ -17,7 +17,7 @@ FAST = 100.0  # Gbit/s
 
 
 def plan(nodes: t.Mapping[str, t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
-    """Advice, C(en) and C(zh), each with the evidence it rests on. C(nodes) have C(gpus) as of gpu_info and C(links) as of link_info."""
+    """Advice, C(en) and C(zh), each with the evidence it rests on. C(nodes) have C(gpus) as of gpu_info and C(links) as of network_link_info."""
     advice: list[dict[str, str]] = []
     with_gpus = {host: node for host, node in nodes.items() if node["gpus"]}
     if not with_gpus:

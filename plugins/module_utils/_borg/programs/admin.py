@@ -580,7 +580,7 @@ def accept(watcher: Watcher, names: t.Sequence[str]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser("gpulab-borg-admin", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("verb", choices=["watch", "retain", "remove", "accept"])
     parser.add_argument("--client", help="only this one")
     parser.add_argument("--archive", action="append", default=[], help="name of an archive to remove, or to accept as gone")

@@ -24,7 +24,7 @@ def test_the_policy_of_a_violation(policy: str, code: int, said: str) -> None:
         "-e",
         f"ansible_python_interpreter={sys.executable}",
         "-m",
-        "gpulab.expansion.link_threshold_check",
+        "gpulab.expansion.network_link_threshold_check",
         "-a",
         json.dumps(args),
     ]

@@ -67,7 +67,7 @@ def test_a_module_logs_no_secret_and_predicts_as_with_any_other(
     def told(content: str) -> dict[str, t.Any]:
         args = {"entries": [{"path": str(tmp_path / "lab1"), "type": "file", "mode": "0600", "content": content}], "_ansible_check_mode": True}
         with patch_module_args(seal(args)), pytest.raises(SystemExit):
-            importlib.import_module("ansible_collections.gpulab.expansion.plugins.modules.file_set").main()
+            importlib.import_module("ansible_collections.gpulab.expansion.plugins.modules.files").main()
         result: dict[str, t.Any] = json.loads(capsys.readouterr().out.strip().splitlines()[-1])
         return result
 

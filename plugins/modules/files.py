@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: file_set
+module: files
 short_description: Write several directories and files in one execution
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
@@ -53,7 +53,7 @@ options:
 
 EXAMPLES = r"""
 - name: Write a directory and a file in it
-  gpulab.expansion.file_set:
+  gpulab.expansion.files:
     entries:
       - {path: /etc/lab, type: directory, mode: "0755"}
       - {path: /etc/lab/motd, type: file, mode: "0644", content: "Welcome\n"}

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: search_lines_info
+module: log_lines_info
 short_description: Read what the logs say of a host in a window of time
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
@@ -43,7 +43,7 @@ options:
 
 EXAMPLES = r"""
 - name: What was wrong with this host?
-  gpulab.expansion.search_lines_info:
+  gpulab.expansion.log_lines_info:
     engine: opensearch
     url: https://localhost:9200
     username: viewer

@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: link_threshold_check
+module: network_link_threshold_check
 short_description: Judge the network links of a host by thresholds
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
 description:
   - >-
-    Measures the traffic as M(gpulab.expansion.link_info) does, whose results it returns too, and judges it.
+    Measures the traffic as M(gpulab.expansion.network_link_info) does, whose results it returns too, and judges it.
   - What is over its limit for a moment only is told as V(seen), because nobody shall buy hardware for a spike.
 extends_documentation_fragment:
   - gpulab.expansion.attributes
@@ -32,7 +32,7 @@ options:
 
 EXAMPLES = r"""
 - name: Warn when the links between the nodes are full
-  gpulab.expansion.link_threshold_check:
+  gpulab.expansion.network_link_threshold_check:
     seconds: 10
     on_violation: warn
 """

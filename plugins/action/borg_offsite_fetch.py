@@ -21,4 +21,4 @@ class ActionModule(PredictingAction):
 
     def predict(self, args: dict[str, t.Any]) -> Tree:
         after = {"objects": unknown("server_assigned"), "bytes": unknown("server_assigned")}
-        return prediction("bucket_copy", str(args.get("destination")), None, after)
+        return prediction("borg_offsite_fetch", str(args.get("destination")), None, after)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: link_info
+module: network_link_info
 short_description: Read the network links of a host and the traffic on them
 description:
   - Reads speed and kind of each link, and measures its traffic from the kernel's counters. RDMA traffic of InfiniBand and
@@ -30,7 +30,7 @@ options:
 
 EXAMPLES = r"""
 - name: Measure the traffic of five seconds
-  gpulab.expansion.link_info:
+  gpulab.expansion.network_link_info:
     seconds: 5
   register: links
 """
@@ -44,7 +44,7 @@ links:
   sample: [{name: eth0, kind: ethernet, up: true, speed_gbps: 10.0, received_bytes: 1, sent_bytes: 2}]
 series:
   description:
-    - What M(gpulab.expansion.link_threshold_check) judges. C(metric), C(device), C(samples) of seconds since the epoch and value, and
+    - What M(gpulab.expansion.network_link_threshold_check) judges. C(metric), C(device), C(samples) of seconds since the epoch and value, and
       C(reason) when there are none.
   returned: always
   type: list

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: search_trial_info
+module: log_signal_replay_info
 short_description: Try signals on the lines of the past
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
@@ -43,7 +43,7 @@ options:
 
 EXAMPLES = r"""
 - name: Would it have called too often?
-  gpulab.expansion.search_trial_info:
+  gpulab.expansion.log_signal_replay_info:
     engine: opensearch
     url: https://localhost:9200
     username: admin

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gpulab.expansion.plugins.action.explanation import _file_name
-from ansible_collections.gpulab.expansion.plugins.modules.search_lines_info import _read
+from ansible_collections.gpulab.expansion.plugins.modules.log_lines_info import _read
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: restored
+name: restore_comparison
 short_description: Compare a restored tree with its original
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
@@ -35,7 +35,7 @@ options:
 EXAMPLES = r"""
 - name: Compare
   ansible.builtin.debug:
-    msg: "{{ restored.tree | gpulab.expansion.restored(original=original.tree, since=archive.start) }}"
+    msg: "{{ restored.tree | gpulab.expansion.restore_comparison(original=original.tree, since=archive.start) }}"
 """
 
 RETURN = r"""
@@ -49,7 +49,7 @@ import typing as t
 Tree = t.Mapping[str, t.Mapping[str, t.Any]]
 
 
-def restored(tree: Tree, original: Tree, since: float, without: t.Sequence[str] = ()) -> dict[str, t.Any]:
+def restore_comparison(tree: Tree, original: Tree, since: float, without: t.Sequence[str] = ()) -> dict[str, t.Any]:
     """C(tree) and C(original) map paths to content, mode and changed, as tree_info returns them."""
     equal, changed_since = 0, 0
     different: list[str] = []
@@ -70,4 +70,4 @@ def restored(tree: Tree, original: Tree, since: float, without: t.Sequence[str] 
 
 class FilterModule:
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"restored": restored}
+        return {"restore_comparison": restore_comparison}

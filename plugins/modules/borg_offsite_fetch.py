@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: bucket_copy
+module: borg_offsite_fetch
 short_description: Copy a folder of an object store to an empty directory
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
@@ -39,7 +39,7 @@ requirements:
 
 EXAMPLES = r"""
 - name: Fetch a repository from the bucket
-  gpulab.expansion.bucket_copy:
+  gpulab.expansion.borg_offsite_fetch:
     config: /etc/gpulab/borg-offsite/rclone.conf
     source: offsite:lab-backups/borg/gpu1
     destination: /var/tmp/repository
@@ -98,7 +98,7 @@ def main() -> None:
     except BucketError as exc:
         module.fail_json(msg=str(exc))
     after = {"objects": len(live), "bytes": needed}
-    module.exit_json(changed=True, gpulab_prediction=[prediction("bucket_copy", destination, None, after)], **after)
+    module.exit_json(changed=True, gpulab_prediction=[prediction("borg_offsite_fetch", destination, None, after)], **after)
 
 
 def fetch(module: AnsibleModule, folder: Folder, live: dict[str, int], destination: str, owner: str | None) -> None:

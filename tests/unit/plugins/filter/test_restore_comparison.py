@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.gpulab.expansion.plugins.filter.restored import restored
+from ansible_collections.gpulab.expansion.plugins.filter.restore_comparison import restore_comparison
 
 
 def entry(content: str, changed: float = 1.0, mode: str = "0644") -> dict[str, object]:
@@ -21,5 +21,5 @@ def test_every_kind_of_difference() -> None:
         "/left/out": entry("x"),
     }
     tree = {"/a": entry("x"), "/flipped": entry("z"), "/mode": entry("x"), "/later": entry("x"), "/extra": entry("e")}
-    found = restored(tree, original, since=5.0, without=["/left"])
+    found = restore_comparison(tree, original, since=5.0, without=["/left"])
     assert found == {"equal": 1, "changed_since": 1, "different": ["/flipped", "/mode"], "missing": ["/lost"]}

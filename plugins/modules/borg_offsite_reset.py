@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: bucket_aside
+module: borg_offsite_reset
 short_description: Move the copy of a repository aside in its bucket
 version_added: 0.1.0
 author: The gpulab.expansion authors (@gpulab)
@@ -42,7 +42,7 @@ requirements:
 
 EXAMPLES = r"""
 - name: Let the next copy begin anew
-  gpulab.expansion.bucket_aside:
+  gpulab.expansion.borg_offsite_reset:
     config: /etc/gpulab/borg-offsite/rclone.conf
     source: offsite:lab-backups/borg/gpu1
     aside: offsite:lab-backups/borg-aside/gpu1-2026-11-24
@@ -110,7 +110,7 @@ def main() -> None:
         owner = os.stat(wanted["state"])
         write_state(wanted["state"], after_state)
         os.chown(wanted["state"], owner.st_uid, owner.st_gid)
-    change = prediction("bucket_aside", wanted["aside"], None, {"objects": len(moved), "bytes": sum(sizes[name] for name in moved)})
+    change = prediction("borg_offsite_reset", wanted["aside"], None, {"objects": len(moved), "bytes": sum(sizes[name] for name in moved)})
     diff = dict(before="", after="".join(f"{aside.path}/{name}\n" for name in moved))
     module.exit_json(changed=changed, objects=len(moved), gpulab_prediction=[change] if changed else [], diff=diff)
 

@@ -8,8 +8,8 @@ from ..plugin_utils._thresholds.action import ThresholdAction
 
 
 class ActionModule(ThresholdAction):
-    """Judges what link_info reads."""
+    """Judges what network_link_info reads."""
 
     kind = "link"
-    reader = "gpulab.expansion.link_info"
+    reader = "gpulab.expansion.network_link_info"
     reads = ("interfaces", "seconds")
