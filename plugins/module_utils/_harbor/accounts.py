@@ -41,7 +41,19 @@ class Member(InProject):
         return {"role_id": ROLES["project_admin"]} if wanted["username"] == self._params.get("username") else None
 
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
+        if found is None and self._client:
+            self._require_user(wanted["username"], self.key(wanted))  # also a dry run says that it is not there
         return {"role": wanted["role"]}
+
+    def _require_user(self, name: str, key: str) -> None:
+        """Harbor knows all of its own users, but of those of a directory only who has been here. Its search leaves out the first admin."""
+        what = f"{self.name} {key}: user {name} is expected to"
+        if ("harbor_user", name) in self.going:
+            raise ApiError(f"{what} stay, but the same list removes it before: leave one of them out.")
+        if ("harbor_user", name) in self.coming or name == "admin" or self.client.get("/systeminfo")["auth_mode"] != "db_auth":
+            return
+        if all(row["username"] != name for row in self.client.all("/users/search", username=name)):
+            raise ApiError(f"{what} be there, but is not: make it first, or correct its name.")
 
     def observed(self, wanted: Tree, found: Tree) -> Tree:
         return {"role": next((name for name, number in ROLES.items() if number == found["role_id"]), str(found["role_id"]))}
@@ -180,6 +192,10 @@ class User(HarborKind):
 
     def desired(self, wanted: Tree, found: Tree | None = None) -> Tree:
         told = {name: wanted[name] for name in ("email", "realname", "comment", "sysadmin")}
+        if self._client and (found or {}).get("email") != wanted["email"]:
+            taken = [row["username"] for row in self.client.where("/users", "email", wanted["email"])]
+            if taken:
+                raise ApiError(f"user {wanted['username']}: an email of his own is expected, but {wanted['email']} is that of {taken[0]}: give another one.")
         if found is None:
             return {**told, "password": unknown("secret")}
         return {**told, "password": unknown("secret")} if not self.client.logs_in(wanted["username"], wanted["password"]) else told

@@ -69,7 +69,7 @@ class Client:
         Source: "q" in https://github.com/goharbor/harbor/blob/main/api/v2.0/swagger.yaml
         """
         plain = {"q": f"{field}={name}"} if PLAIN.fullmatch(name) else {}
-        return [row for row in self.all(path, **plain, **query) if row[field] == name]
+        return [row for row in self.all(path, **plain, **query) if row.get(field) == name]
 
     def all(self, path: str, **query: t.Any) -> list[t.Any]:
         """All rows of all pages."""
