@@ -19,8 +19,8 @@ import urllib.error
 from ansible.module_utils.urls import open_url
 
 TIMEOUT = 15  # seconds
-# How often what may be asked twice (RFC 9110, 9.2.2) is asked, while the server closes each connection without an answer: a busy one does when a handshake
-# has taken it too long.
+# How often what may be asked twice (RFC 9110, 9.2.2) is asked, while the server is there and too busy: it takes the connection, and closes it without an
+# answer or leaves its handshake or its answer waiting.
 TRIES = 3
 A = t.TypeVar("A")
 
@@ -67,9 +67,9 @@ def ask(
             return Answer(found.status, parse(found.read()))
         except urllib.error.HTTPError as exc:
             return Answer(exc.code, lenient(exc.read()))
-        except http.client.RemoteDisconnected as exc:
-            if not tries:
-                raise silent(str(exc)) from exc
         except (OSError, ValueError) as exc:
-            raise silent(str(getattr(exc, "reason", exc))) from exc
+            why = str(getattr(exc, "reason", exc))
+            busy = isinstance(exc, http.client.RemoteDisconnected) or "operation timed out" in why
+            if not busy or not tries:
+                raise silent(why) from exc
         time.sleep(1)

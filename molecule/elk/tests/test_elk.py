@@ -153,7 +153,7 @@ def test_engine_killed_shipper_restarted_and_file_rotated_lose_no_line(lab: Lab,
     lab.sh("mgmt1", "systemctl kill -s KILL opensearch")  # its unit starts it again
     time.sleep(4)
     lab.sh("gpu1", f"mv /var/log/app/burst.log /var/log/app/burst.log.1; {write} {half} {number} > /var/log/app/burst.log; systemctl restart gpulab-ship")
-    assert logs.wait_for(phrase("burst-kill"), number, 300) == number
+    assert logs.wait_for(phrase("burst-kill"), number, 900) == number
     time.sleep(3)
     assert logs.count(phrase("burst-kill")) == number, "lines came twice"
     assert "They wait on this host." in lab.sh("gpu1", "journalctl -u gpulab-ship --no-pager").stdout

@@ -8,6 +8,7 @@ import contextlib
 import http.server
 import threading
 import typing as t
+import urllib.error
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils import _json_api
@@ -59,6 +60,22 @@ def test_not_for_ever() -> None:
     with hasty(closes=9) as (url, asked), pytest.raises(ApiError, match="closed connection"):
         ask("GET", url, None, ApiError)
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("why", "times"), [("The read operation timed out", 3), ("_ssl.c:975: The handshake operation timed out", 3), ("timed out", 1), ("Connection refused", 1)]
+)
+def test_who_took_the_connection_and_is_too_busy_is_asked_again(monkeypatch: pytest.MonkeyPatch, why: str, times: int) -> None:
+    asked = []
+
+    def busy(url: str, **_more: t.Any) -> None:
+        asked.append(url)
+        raise urllib.error.URLError(TimeoutError(why))
+
+    monkeypatch.setattr(_json_api, "open_url", busy)
+    with pytest.raises(ApiError, match=why):
+        ask("GET", "https://busy/", None, ApiError)
+    assert len(asked) == times
 
 
 @pytest.mark.parametrize("method", ["POST", "DELETE"])
