@@ -18,7 +18,7 @@ import testinfra
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "contract"))
 
-from harness import Contract, Lab, Subject, commits, states_of  # noqa: E402
+from harness import Contract, Lab, Subject, commits, states_of, turned  # noqa: E402
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -32,14 +32,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Planted secrets stay on the hosts, so they come last. Of tests that take turns one is left, but in the soak."""
     items.sort(key=lambda item: item.path.name == "test_secrets.py")
-    groups: dict[str, list[pytest.Item]] = {}
-    for item in items:
-        for mark in item.iter_markers("by_turns"):
-            groups.setdefault(mark.args[0], []).append(item)
-    for group in [] if os.environ.get("SOAK") else groups.values():
-        for number, item in enumerate(group):
-            if number != commits() % len(group):
-                item.add_marker(pytest.mark.skip(reason="another commit tries it, and the soak"))
+    if os.environ.get("SOAK"):
+        return
+    classes = [mark.args[0] if mark else "" for item in items for mark in [item.get_closest_marker("by_turns")]]
+    for item, tried in zip(items, turned(classes, commits())):
+        if not tried:
+            item.add_marker(pytest.mark.skip(reason="another commit tries it, and the soak"))
 
 
 @pytest.fixture(scope="session")

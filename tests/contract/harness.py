@@ -145,6 +145,12 @@ def states_of(role: str, number: int, soak: bool) -> tuple[str, ...]:
     return TURNS[(number + roles.index(role)) % len(TURNS)]
 
 
+def turned(classes: t.Sequence[str], number: int) -> list[bool]:
+    """Of long tests, given by their classes ("" takes no turns), which ones commit C(number) tries: one of each class."""
+    places = [classes[:at].count(name) for at, name in enumerate(classes)]
+    return [not name or place == number % classes.count(name) for name, place in zip(classes, places)]
+
+
 @dataclasses.dataclass
 class Subject:
     """A role under test: molecule/<role>/contract.yml."""

@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 import yaml
-from harness import AT_HOME, ROOT, STATES, TURNS, Contract, Lab, Subject, kill_all, states_of
+from harness import AT_HOME, ROOT, STATES, TURNS, Contract, Lab, Subject, kill_all, states_of, turned
 
 BAD = pathlib.Path(__file__).parent / "known_bad_modules"
 sys.path.insert(0, str(BAD))
@@ -159,6 +159,14 @@ def test_three_commits_in_a_row_try_every_state() -> None:
         for first in range(len(TURNS)):
             assert {state for number in range(first, first + 3) for state in states_of(role, number, soak=False)} == {*STATES}
         assert states_of(role, 0, soak=True) == STATES
+
+
+def test_each_commit_tries_one_long_test_of_each_class_and_each_has_its_turn() -> None:
+    classes = ["", "restore", "hostile", "restore", "hostile", "hostile", ""]
+    tried = [turned(classes, number) for number in range(6)]
+    for turn in tried:
+        assert turn[0] and turn[-1] and sorted(name for name, yes in zip(classes, turn) if yes and name) == ["hostile", "restore"]
+    assert all(map(any, zip(*tried)))
 
 
 def test_a_killed_run_leaves_no_worker_that_goes_on(tmp_path: pathlib.Path) -> None:
