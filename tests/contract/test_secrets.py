@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 import yaml
-from planted import SOUNDS_SECRET, Secret, Situation, all_pairs, needles, read
+from planted import SOUNDS_SECRET, WRITER, Secret, Situation, all_pairs, needles, read
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / ".collections"))
@@ -156,6 +156,11 @@ def test_the_situations_meet_in_pairs() -> None:
     met = {(a, b) for s in chosen for a in (s.config, s.verbosity, s.state, s.ending) for b in (s.config, s.verbosity, s.state, s.ending)}
     assert {("stranger", "killed"), ("none", "-vvvv"), ("drifted", "fails")} <= met
     assert {s.check for s in chosen} == {True, False} and isinstance(chosen[0], Situation)
+
+
+def test_a_run_can_be_killed_while_a_secret_is_written() -> None:
+    """By the name of a module: under another name no run would be killed."""
+    assert WRITER.exists(), f"{WRITER} is no module: which one writes what a role keeps?"
 
 
 def test_a_planted_word_is_found_however_it_is_written() -> None:
