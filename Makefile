@@ -52,7 +52,7 @@ docs: phase1 ## bring output and pictures in the pages up to date, from the box
 
 # Each part and its budget in seconds on two cores that have nothing else to do, the longest first; two at a time, because half of a role's time is waiting
 # for timers and for ssh.
-BUDGETS := role-elk:420 role-borg:360 role-harbor:360 e2e:420 lint:180 contract:120 unit:60 role-monitoring:120 role-gpu_node:120
+BUDGETS := role-elk:420 role-borg:360 role-harbor:360 e2e:420 lint:180 contract:120 unit:60 role-monitoring:120 role-gpu_node:120 role-authority:90
 PARTS := $(foreach part,$(BUDGETS),$(firstword $(subst :, ,$(part))))
 
 test: setup ## all checks and tests, as CI runs them, two at a time; all to their end, then a table

@@ -8,11 +8,12 @@ import datetime
 import functools
 import itertools
 import os
+import re
 import time
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail
+from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import generate_ansible_template_vars, trust_as_template
 
@@ -21,7 +22,7 @@ from ..module_utils._prediction import RESULT_KEY, unknown_text
 from ..module_utils._sealed import without_login
 from ..plugin_utils._actions import HostAction
 from ..plugin_utils._resources.base import Change, Confirmation, PlanError, Resource, Seen, Step
-from ..plugin_utils._resources.files import Read
+from ..plugin_utils._resources.files import File
 from ..plugin_utils._resources.plan import KINDS, compute, foresee, query, real_after
 from ..plugin_utils._resources.programs import Programs, imported
 from ..plugin_utils._sweep import sweep
@@ -68,24 +69,50 @@ class ActionModule(HostAction):
             seen = self._observe({**wanted, "packages": [*wanted["packages"], *transaction], "simulate": {}})
             self._check(resources, changes, {**seen, "simulation": None})
             predictions = [{**p, "after": real_after(c, seen)} for p, c in zip(predictions, changes)]
-        result.update(changed=bool(changes), now=seen["now"], values=self._values(resources, seen), diff=[_diff(c) for c in changes])
+        result.update(changed=bool(changes), now=seen["now"], values=self._values(resources, seen, changes), diff=[_diff(c) for c in changes])
         result[RESULT_KEY] = predictions
         return result
 
     # -- desired
 
+    def _values_of(self, items: t.Any) -> dict[str, t.Any]:
+        """The variables that C(items) name and that are templates, as values; Ansible would compile them anew for each resource and each item of a loop."""
+        words = re.compile(r"[A-Za-z_]\w*")
+        own = {name: value for name, value in self._vars.items() if isinstance(value, (str, list, dict)) and name not in ("hostvars", "vars", "groups")}
+
+        def means(name: str) -> set[str]:
+            """All words of its text, and of those that this names."""
+            seen: set[str] = set()
+            left = [name]
+            while left:
+                text = str(own.get(left.pop(), ""))
+                more = set(words.findall(text)) - seen if "{{" in text or "{%" in text else set()
+                seen |= more
+                left += more
+            return seen
+
+        out = {}
+        for name in sorted(set(words.findall(str(items))) & set(own)):
+            if not isinstance(own[name], str) or "item" in means(name):
+                continue  # another one for each
+            try:
+                out[name] = self._templar.template(self._vars[name])
+            except AnsibleError:
+                continue  # whoever needs it will be told; perhaps nobody does
+        return out
+
     def _resources(self, items: t.Any) -> list[Resource]:
         out: list[Resource] = []
+        variables = {**self._vars, **self._values_of(items)}
+        plain = self._templar.copy_with_new_env(available_variables=variables)
         for raw in items:
             kinds = [k for k in raw if k not in _ITEM_KEYS] if isinstance(raw, dict) else []
             if len(kinds) != 1 or kinds[0] not in KINDS:
                 expected = ", ".join(sorted(KINDS))
                 raise AnsibleActionFail(f"Each resource is expected to have one kind of {expected}, with when and loop beside it; got {raw!r}.", obj=raw)
-            loop = self._templar.template(raw["loop"]) if "loop" in raw else [None]
+            loop = plain.template(raw["loop"]) if "loop" in raw else [None]
             for item in loop:
-                templar = self._templar
-                if "loop" in raw:
-                    templar = templar.copy_with_new_env(available_variables={**self._vars, "item": item})
+                templar = plain.copy_with_new_env(available_variables={**variables, "item": item}) if "loop" in raw else plain
                 if "when" in raw and not self._holds(templar, raw["when"]):
                     continue
                 made = self._resource(kinds[0], templar, raw[kinds[0]], len(out))
@@ -261,10 +288,15 @@ class ActionModule(HostAction):
 
     # -- told
 
-    def _values(self, resources: list[Resource], seen: Seen) -> dict[str, str]:
-        readings = [r for r in resources if isinstance(r, Read)]
-        absent = {r.key: "" if r.args["optional"] else unknown_text("generated", r.key) for r in readings}
-        return {**absent, **{key: seen["contents"][key] for key in absent if key in seen["contents"]}}
+    def _values(self, resources: list[Resource], seen: Seen, changes: list[Change]) -> dict[str, str]:
+        new = {c.resource.key: c.resource for c in changes if "sha256" in c.after} if self._task.check_mode else {}
+
+        def text(path: str) -> str | None:
+            if path not in new:
+                return seen["contents"].get(path)
+            return new[path].args["content"] if isinstance(new[path], File) else unknown_text("generated", path)
+
+        return {name: value for r in resources for name, value in r.values(seen, text).items()}
 
 
 @functools.cache

@@ -42,9 +42,13 @@ options:
       - "C(private_key): an EC key (P-256, PKCS 8): C(path), C(owner), C(group), C(mode)."
       - "C(certificate_request): C(path), C(owner), C(group), C(mode), C(private_key) (path), C(common_name), C(organization), C(alt_names)
         (each V(DNS:name) or V(IP:address)), C(authority) for the request of a certificate authority."
-      - "C(certificate): C(path), C(owner), C(group), C(mode), C(request) (its text), C(issuer_key) (path), C(issuer_certificate) (path; without it
-        the certificate signs itself), C(days), C(renew_days) before its end it is issued anew. Keys and certificates are made by
+      - "C(certificate): C(path), C(owner), C(group), C(mode), C(request) (its text) or C(request_path), C(issuer_key) (path), C(issuer_certificate) (path;
+        without it the certificate signs itself), C(days), C(renew_days) before its end it is issued anew. Keys and certificates are made by
         community.crypto, which needs python3-cryptography on the host."
+      - "C(authority): a certificate authority in the directory C(path), and what it signs: C(common_name), C(days) that a root lasts, C(renew_days) before
+        its end a second root is made, C(overlap_days) later the second one signs; C(sign), by name, C(request) and C(certificate) (what the one who asks
+        has, or empty), C(days), C(renew_days). RV(values) has C(trust), all roots that are trusted, and each certificate by its name. Where certificates
+        of a lost authority are in use, a new one is refused unless C(lab_confirm) names C(path)."
       - "C(read): C(path), whose text is returned in RV(values); C(optional) if it may be absent, then the text is empty."
       - "C(absent): C(path), a file that an earlier version of a role wrote, or that came from an input that is gone; C(holds), a text that it has if it is
         that file: another one of that name is left alone. Never a directory, never data. A unit that read it names its directory in C(restarted_by)."
@@ -94,7 +98,8 @@ now:
   returned: always
   type: float
 values:
-  description: Text by path, for each C(read). In a dry run it may be a marker for a value known only after the real run.
+  description: >-
+    Text by path, for each C(read), and what an C(authority) signed, by name. In a dry run it may be a marker for a value known only after the real run.
   returned: always
   type: dict
 """

@@ -259,9 +259,31 @@ class Pack:
 
 
 LOGS = ROOT / "roles" / "elk" / "files" / "prometheus"
+ROOT_END = 'gpulab_authority_root_end_timestamp_seconds{instance="mgmt1:9100",root="ca"}'
+NEXT_END = 'gpulab_authority_root_end_timestamp_seconds{instance="mgmt1:9100",root="ca-2"}'
+ROOTS_READ = 'gpulab_authority_reading_timestamp_seconds{instance="mgmt1:9100"}'
+HEALTHY_AUTHORITY: dict[str, float | str | None] = {ROOT_END: 3650 * DAY * 60, ROOTS_READ: NOW}
+AUTHORITY_CASES = {
+    "healthy": Case({}, 5 * HOUR, set()),
+    "its only root ends in 61 days": Case({ROOT_END: 61 * DAY * 60}, 30, set()),
+    "its only root ends in 59 days": Case({ROOT_END: 59 * DAY * 60}, 30, {"AuthorityEnds"}),
+    "its first root ends, and there is a second": Case({ROOT_END: 9 * DAY * 60, NEXT_END: 3650 * DAY * 60}, 30, set()),
+    "readings stopped": Case({ROOTS_READ: 0}, 140, {"AuthoritySilent"}),
+    "a reading was late": Case({ROOTS_READ: 0}, 110, set()),
+}
+
+AUTHORITY = ROOT / "roles" / "authority" / "files" / "prometheus"
 IMAGES = ROOT / "roles" / "harbor" / "files" / "prometheus"
 GPUS = ROOT / "roles" / "gpu_node" / "files" / "prometheus"
 PACKS = [
+    Pack(
+        AUTHORITY / "authority.rules.yml",
+        [AUTHORITY / "authority.dashboard.json"],
+        HEALTHY_AUTHORITY,
+        AUTHORITY_CASES,
+        "gpulab_authority_",
+        "_authority",
+    ),
     Pack(PROMETHEUS / "borg.rules.yml", [PROMETHEUS / "borg.dashboard.json"], HEALTHY, CASES, "gpulab_borg_", "_borg"),
     Pack(
         GPUS / "gpu_node.rules.yml",

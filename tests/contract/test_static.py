@@ -170,7 +170,9 @@ def forgotten(role: str) -> t.Iterator[str]:
     for task in tasks_of(ROOT / path) if gated and plays else []:
         if task.get("ansible.builtin.include_role", {}).get("name") == f"gpulab.expansion.{role}" and f"__{role}_gate.passes" not in str(task.get("when")):
             yield f"{path}: {task['name']} is expected to run only when __{role}_gate.passes"
-    if f"import_playbook: {module.get('playbook', role)}.yml\n" not in text(f"playbooks/phase{module.get('phase')}.yml"):
+    imports = re.findall(r"import_playbook: (\S+)\n", text(f"playbooks/phase{module.get('phase')}.yml"))
+    imports += [each for one in imports for each in re.findall(r"import_playbook: (\S+)\n", text(f"playbooks/{one}"))]
+    if f"{module.get('playbook', role)}.yml" not in imports:
         yield f"playbooks/phase{module.get('phase')}.yml is expected to import {path}"
     for lab in ("example", "box"):
         missing = sorted(set(module.get("groups", [])) - set(yaml.safe_load(text(f"inventories/{lab}/hosts.yml"))))

@@ -81,6 +81,7 @@ def test_commands_of_the_readme(told: dict[int, tuple[str, str, float]]) -> None
     text = report.read_text(encoding="utf-8")
     assert "| gpu_node | deployed and verified on gpu1, gpu2 |" in text and "| borg | deployed and verified on gpu1, gpu2, mgmt1, store1 |" in text
     assert "| harbor | deployed and verified on store1, gpu1, gpu2 |" in text and "| monitoring | deployed and verified on mgmt1 |" in text
+    assert "| authority | deployed and verified on mgmt1 |" in text
     assert report.with_suffix(".json").exists()
     accepted = json.loads((ROOT / "inventories/box/requests/accepted/2026-11-backups.json").read_text(encoding="utf-8"))
     assert accepted["module"] == "borg" and {v["host"] for v in accepted["verified"]} >= {"gpu1", "gpu2", "mgmt1", "store1"}
@@ -176,6 +177,24 @@ def test_what_nobody_approved_is_not_deployed(told: dict[int, tuple[str, str, fl
     assert "gpu_node: deployed and verified on gpu1, gpu2" in stopped.stdout and not (tmp_path / "accepted").exists()
 
 
+def test_the_authority_comes_back_from_a_backup(told: dict[int, tuple[str, str, float]]) -> None:
+    """What its README says: a lost one is not replaced unasked, and after a restore nothing is issued anew."""
+    host, ca = f"{PREFIX}-mgmt1", "/etc/gpulab/ca"
+    digests = f"docker exec {host} sh -c 'cd {ca} && find . -type f | sort | xargs sha256sum'"
+    before = sh(digests)[0]
+    assert "./ca.key" in before and "./issued/elk-admin.pem" in before
+    sh(f"docker exec {host} systemctl start gpulab-borg.service")
+    sh(f"docker exec {host} rm -r {ca}")
+    command = ["ansible-playbook", "-i", "inventories/box", "phase1.yml", "--tags", "harbor"]
+    stopped = subprocess.run(command, cwd=ROOT, env=ENV, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert stopped.returncode != 0 and f"restore {ca} from a backup with restore.yml" in stopped.stdout
+    readme = (ROOT / "roles" / "authority" / "README.md").read_text(encoding="utf-8")
+    (restore,) = (line for line in readme.splitlines() if "gpulab.expansion.restore" in line)
+    sh(restore.replace("inventories/yours", "inventories/box"))
+    assert sh(digests)[0] == before
+    assert changed(sh("ansible-playbook -i inventories/box phase1.yml --tags elk,harbor")[0]) == 0
+
+
 def asked(question: str) -> t.Any:
     """What the box's Prometheus answers on C(question)."""
     return json.loads(sh(f"docker exec {PREFIX}-mgmt1 curl -sf 'http://localhost:9090/api/v1/{question}'")[0])["data"]
@@ -184,8 +203,13 @@ def asked(question: str) -> t.Any:
 def test_the_prometheus_of_the_lab_watches_all_modules(told: dict[int, tuple[str, str, float]]) -> None:
     assert {t["labels"]["instance"]: t["health"] for t in asked("targets")["activeTargets"]} == {f"{h}:9100": "up" for h in ("gpu1", "gpu2", "mgmt1", "store1")}
     groups = {group["name"] for group in asked("rules")["groups"]}
-    assert groups >= {"gpulab-gpu", "gpulab-elk", "gpulab-borg", "gpulab-harbor"}, groups
-    for metric in ("gpulab_gpu_up", "gpulab_elk_newest_line_timestamp_seconds", "gpulab_borg_admin_archive_start_timestamp_seconds"):
+    assert groups >= {"gpulab-authority", "gpulab-gpu", "gpulab-elk", "gpulab-borg", "gpulab-harbor"}, groups
+    for metric in (
+        "gpulab_gpu_up",
+        "gpulab_authority_root_end_timestamp_seconds",
+        "gpulab_elk_newest_line_timestamp_seconds",
+        "gpulab_borg_admin_archive_start_timestamp_seconds",
+    ):
         assert asked(f"query?query={metric}")["result"], metric
     assert [one["url"] for one in asked("alertmanagers")["activeAlertmanagers"]] == ["http://localhost:9093/api/v2/alerts"]
 

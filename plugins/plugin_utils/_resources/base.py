@@ -142,6 +142,14 @@ class Resource:
         """Resources that come with this one, before it."""
         return []
 
+    def expand(self, seen: Seen) -> list[Resource]:
+        """Resources that it comes to on a host where this was read, planned after it."""
+        return []
+
+    def values(self, seen: Seen, text: t.Callable[[str], str | None]) -> dict[str, str]:
+        """What later tasks get from it; C(text) is of a file, an unknown when this dry run would write it, None when it is not there."""
+        return {}
+
     def sources(self) -> dict[str, str]:
         """Package sources that it adds, by path: a dry run simulates packages with them."""
         return {}

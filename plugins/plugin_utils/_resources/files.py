@@ -14,7 +14,7 @@ import hashlib
 import posixpath
 import typing as t
 
-from ...module_utils._prediction import Tree, difference, project, readable, unknown, unknown_reason_in
+from ...module_utils._prediction import Tree, difference, project, readable, unknown, unknown_reason_in, unknown_text
 from .._ledger import Thing
 from .base import Change, Resource, Seen, Step, World, become, split_login
 
@@ -149,3 +149,7 @@ class Read(Resource):
 
     def actual(self, seen: Seen) -> Tree | None:
         return seen["paths"].get(self.key)
+
+    def values(self, seen: Seen, text: t.Callable[[str], str | None]) -> dict[str, str]:
+        found = text(self.key)
+        return {self.key: found if found is not None else "" if self.args["optional"] else unknown_text("generated", self.key)}

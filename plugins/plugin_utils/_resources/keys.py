@@ -124,12 +124,14 @@ class CertificateRequest(Path):
 
 
 class Certificate(Path):
-    """Signed by an authority whose key is on this host; without C(issuer_certificate) by its own key, which makes an authority."""
+    """What C(request), or the request in C(request_path), asks for, signed by an authority whose key is on this host; without
+    C(issuer_certificate) by its own key, which makes an authority."""
 
     kind = "certificate"
     spec = {
         **Path.ownership,
-        "request": dict(type="str", required=True),
+        "request": dict(type="str", default=""),
+        "request_path": dict(type="path", default=""),
         "issuer_certificate": dict(type="path", default=""),
         "issuer_key": dict(type="path", required=True, no_log=False),
         "days": dict(type="int", default=825),
@@ -141,7 +143,8 @@ class Certificate(Path):
         return str(self.args["issuer_certificate"] or self.key)
 
     def query(self) -> dict[str, t.Any]:
-        return {"paths": [self.key, posixpath.dirname(self.key)], "contents": [self.key, self._issuer]}
+        asked = [self.args["request_path"]] if self.args["request_path"] else []
+        return {"paths": [self.key, posixpath.dirname(self.key)], "contents": [self.key, self._issuer, *asked]}
 
     def plan(self, world: World) -> Change | None:
         desired = self._desired("file")
@@ -149,7 +152,8 @@ class Certificate(Path):
         if why:
             desired["sha256"] = unknown("generated")
         own = "ownca" if self.args["issuer_certificate"] else "selfsigned"
-        args = {"path": self.key, "provider": own, "csr_content": self.args["request"], "force": True}
+        asked = {"csr_path": self.args["request_path"]} if self.args["request_path"] else {"csr_content": self.args["request"]}
+        args = {"path": self.key, "provider": own, **asked, "force": True}
         args.update({f"{own}_not_before": "-1h", f"{own}_not_after": f"+{self.args['days']}d"})
         args.update(
             {"ownca_path": self._issuer, "ownca_privatekey_path": self.args["issuer_key"]} if own == "ownca" else {"privatekey_path": self.args["issuer_key"]}
@@ -159,14 +163,14 @@ class Certificate(Path):
         return change and dataclasses.replace(change, impact=(f"issues it anew: {why}",) if change.before and why else change.impact)
 
     def _why(self, world: World) -> str:
-        if unknown_reason_in(self.args["request"]):
+        path, contents = self.args["request_path"], world.seen["contents"]
+        if unknown_reason_in(self.args["request"]) or path and (("content", path) in world.pending or path not in contents):
             return "its request is new"
-        wanted = x509.request(self.args["request"])
+        wanted = x509.request(contents[path] if path else self.args["request"])
         if wanted is None:
             raise self.error("a request for it is expected, but what was given is none: see certificate_request.")
         if ("content", self._issuer) in world.pending:
             return "its authority is new"
-        contents = world.seen["contents"]
         if self.key not in contents:
             return "there is none"
         return x509.wrong(contents[self.key], wanted, contents.get(self._issuer, ""), world.seen["now"], self.args["renew_days"])

@@ -17,6 +17,7 @@ from ...module_utils._prediction import Tree, is_unknown, unknown
 from .._ledger import Thing
 from .absent import Absent
 from .accounts import User
+from .authority import Authority
 from .base import Change, Confirmation, PlanError, Resource, Seen, World
 from .files import Directory, Download, File, Read
 from .keys import Certificate, CertificateRequest, PrivateKey, SshKey
@@ -40,6 +41,7 @@ KINDS: dict[str, type[Resource]] = {
         PrivateKey,
         CertificateRequest,
         Certificate,
+        Authority,
         Read,
         Programs,
         Unit,
@@ -78,7 +80,8 @@ def compute(
         raise PlanError("one packages resource is expected in a list, but there are more: one role, one package transaction.", resources[-1].index)
     changes: list[Change] = []
     brought = set(pending)
-    for resource in (*(Leftover({"path": path}, 0) for path in leftovers(seen)), *resources):
+    come_to = (each for resource in resources for each in (resource, *resource.expand(seen)))
+    for resource in (*(Leftover({"path": path}, 0) for path in leftovers(seen)), *come_to):
         world = World(seen, frozenset(brought), tuple(confirmed), today)
         change = resource.plan(world)
         if change is not None:

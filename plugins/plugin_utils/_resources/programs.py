@@ -15,11 +15,20 @@ from __future__ import annotations
 import ast
 import typing as t
 
+from .absent import Absent
 from .base import Change, PlanError, Resource, Seen, World
 from .files import Directory, File
 
 LIBRARY = "/usr/local/lib/gpulab"
 PACKAGE = f"{LIBRARY}/gpulab"
+# Before 0.1.0 each domain had a package beside this one.
+BEFORE = {
+    "_borg": ("gpulab_borg", ("__init__", "admin", "client", "content", "drill", "heads", "metrics", "offsite", "proof", "retention", "textfile")),
+    "_gpu": ("gpulab_gpu", ("__init__", "metrics", "model", "session", "tasks")),
+    "_harbor": ("gpulab_harbor", ("__init__", "serve")),
+    "_images": ("gpulab_images", ("__init__", "keep", "registry", "warm")),
+    "_logs": ("gpulab_elk", ("__init__", "alert", "beats", "keep", "retention", "ship")),
+}
 Source = t.Callable[[str], t.Optional[str]]  # text of a module of module_utils by its dotted name; None where there is none
 
 
@@ -51,7 +60,7 @@ def paths(files: t.Iterable[str]) -> list[str]:
 
 
 class Programs(Resource):
-    """Directories and files, and nothing beside them; the action puts into C(files) what C(imported) found."""
+    """Directories and files; the action puts into C(files) what C(imported) found. What lay there before is removed."""
 
     kind = "programs"
     spec: t.ClassVar[dict[str, t.Any]] = dict(names=dict(type="list", elements="str", required=True))
@@ -75,6 +84,11 @@ class Programs(Resource):
         return [
             *(Directory(_owned(path, mode="0755"), 0) for path in [LIBRARY, PACKAGE, *paths(sorted(folders))]),
             *(File(_owned(path, mode="0644", content=text, secret=False), 0) for path, text in zip(paths(files), files.values())),
+            *(
+                Absent({"path": f"{LIBRARY}/{package}/{name}.py", "holds": "" if name == "__init__" else "the gpulab.expansion authors"}, 0)
+                for package, names in (BEFORE[domain] for domain in sorted({name.split(".")[0] for name in self.args["names"]} & set(BEFORE)))
+                for name in names
+            ),
         ]
 
 

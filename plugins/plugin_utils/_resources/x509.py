@@ -40,6 +40,23 @@ def request(pem: str) -> Named | None:
         return None
 
 
+def validity(pem: str) -> tuple[float, float] | None:
+    """When the certificate C(pem) begins and ends, in seconds since the epoch; None when it is none."""
+    try:
+        found = x509.load_pem_x509_certificate(pem.encode())
+    except ValueError:
+        return None
+    return found.not_valid_before_utc.timestamp(), found.not_valid_after_utc.timestamp()
+
+
+def issuer(pem: str) -> str:
+    """Who signed the certificate C(pem), as CN=name; empty when it is none."""
+    try:
+        return str(x509.load_pem_x509_certificate(pem.encode()).issuer.rfc4514_string())
+    except ValueError:
+        return ""
+
+
 def wrong(pem: str, wanted: Named, issuer_pem: str, now: float, renew_days: int) -> str:
     """Why the certificate C(pem) is to be made anew, as a phrase; empty when it is right.
 
@@ -48,13 +65,13 @@ def wrong(pem: str, wanted: Named, issuer_pem: str, now: float, renew_days: int)
     """
     try:
         found = x509.load_pem_x509_certificate(pem.encode())
-        issuer = x509.load_pem_x509_certificate(issuer_pem.encode())
+        signer = x509.load_pem_x509_certificate(issuer_pem.encode())
     except ValueError:
         return "what is there is no certificate"
     if _named(found) != wanted:
         return "it was made for another name or another key"
     try:
-        found.verify_directly_issued_by(issuer)
+        found.verify_directly_issued_by(signer)
     except (InvalidSignature, TypeError, ValueError):
         return "it was signed by another authority"
     left = (found.not_valid_after_utc.timestamp() - now) / DAY

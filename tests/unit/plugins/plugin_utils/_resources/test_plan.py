@@ -183,6 +183,8 @@ def test_a_program_comes_with_what_it_imports_and_restarts_who_runs_it() -> None
     package = "/usr/local/lib/gpulab/gpulab"
     folders = ["/usr/local/lib/gpulab", package, f"{package}/_lab", f"{package}/_lab/programs"]
     assert [each.key for each in beside] == [*folders, *(f"{package}/{path}" for path in files)]
+    (program,) = resources(("programs", {"names": ["_harbor.programs.installer"], "files": {}}))
+    assert [each.key for each in program.beside() if each.kind == "absent"] == [f"{folders[0]}/gpulab_harbor/{name}.py" for name in ("__init__", "serve")]
     (unit,) = resources(("unit", {"name": "lab.service", "state": "started", "files": files}))
     running = {"lab.service": {"active": "active", "enabled": "enabled", "need_daemon_reload": False, "since": 500.0}}
     there = {path: {"type": "file", "mode": "0644", "owner": "root", "group": "root", "mtime": 100.0} for path in query([unit])["paths"]}

@@ -87,7 +87,7 @@ OWN = {"owner": "root", "group": "root", "mode": "0644"}
 KEY = {"path": "/c/node.key", **OWN, "mode": "0600"}
 REQUEST = {"path": "/c/node.csr", **OWN, "private_key": "/c/node.key", "common_name": "node", "organization": "", "authority": False}
 REQUEST["alt_names"] = ["IP:127.0.0.1", "DNS:node"]
-SIGNED = {"path": "/c/node.pem", **OWN, "issuer_certificate": "/c/ca.pem", "issuer_key": "/c/ca.key", "days": 825, "renew_days": 30}
+SIGNED = {"path": "/c/node.pem", **OWN, "issuer_certificate": "/c/ca.pem", "issuer_key": "/c/ca.key", "days": 825, "renew_days": 30, "request_path": ""}
 
 
 def plan(kind: str, args: dict[str, t.Any], files: dict[str, str | None], pending: t.Iterable[tuple[str, str]] = (), **mtimes: float) -> t.Any:
