@@ -39,7 +39,8 @@ class ActionModule(ActionBase):
             finished = [host for host in hosts if host in ledger.finished(module.key)]
             missing = [host for host in hosts if host not in finished]
             gate = ledger.gate(module.key)
-            short, why = _left_out(module, variables), gate.get("reason") or ""
+            # another module's play may have brought it along
+            short, why = "" if finished else _left_out(module, variables), gate.get("reason") or ""
             if short:
                 why = ""
             elif not gate.get("passes", True):

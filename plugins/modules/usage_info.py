@@ -111,7 +111,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._gpu.workloads import tasks
 from ..module_utils._usage.host import administrators, max_map_count, members, memory_bytes, storage
-from ..module_utils._usage.sudoers import other_sources, parsed
+from ..module_utils._usage.sudoers import ELSEWHERE, NO_JSON, NO_READER, UNREADABLE, other_sources, parsed
 
 
 def sudoers(module: AnsibleModule, nsswitch: str = "/etc/nsswitch.conf") -> tuple[dict[str, t.Any], str]:
@@ -119,20 +119,20 @@ def sudoers(module: AnsibleModule, nsswitch: str = "/etc/nsswitch.conf") -> tupl
     if not module.get_bin_path("sudo"):
         return {}, ""
     if not module.get_bin_path("cvtsudoers"):
-        return {}, "cvtsudoers, which reads the rules of sudo, is expected beside sudo, but is not there."
+        return {}, NO_READER()
     # without /etc/cvtsudoers.conf, which may leave out rules
     argv = ["cvtsudoers", "--config=/dev/null", "--expand-aliases", "--output-format=json", "/etc/sudoers"]
     code, out, err = module.run_command(argv, environ_update={"LC_ALL": "C", "LANGUAGE": "C"})
     document = None if code else parsed(out)
     if document is None:
-        why = next(iter(err.strip().replace("cvtsudoers: ", "").splitlines()), "it writes no JSON, as for an alias that is not defined (visudo -c tells)")
-        return {}, f"cvtsudoers is expected to read the rules of sudo, but cannot: {why.encode('utf-8', 'replace').decode()}."
+        why = next(iter(err.strip().replace("cvtsudoers: ", "").splitlines()), NO_JSON())
+        return {}, UNREADABLE(why=why.encode("utf-8", "replace").decode())
     try:
         with open(nsswitch, encoding="utf-8", errors="replace") as handle:
             others = other_sources(handle.read())
     except OSError:
         others = []
-    return document, f"Rules of sudo that come from {', '.join(others)} (/etc/nsswitch.conf) are not read." if others else ""
+    return document, ELSEWHERE(others=", ".join(others)) if others else ""
 
 
 def main() -> None:

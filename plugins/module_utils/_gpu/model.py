@@ -13,6 +13,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._phrases import Phrase
+
 NOT_SUPPORTED = "not supported"  # the GPU does not have it, as a GeForce has no ECC
 UNREADABLE = "unreadable"  # the GPU has it, but the driver gave an error
 
@@ -79,14 +81,37 @@ class Gpu:
 
 # What each state of a host means, and what to do about it.
 HOST_STATES = {
-    "ok": "All GPUs answer.",
-    "degraded": "A GPU has fallen off the bus: drain the host, look for its Xid in the kernel log, then reboot or reseat it.",
-    "no_gpu": "No NVIDIA GPU is on the PCI bus of this host.",
-    "no_driver": "An NVIDIA GPU is on the PCI bus, but its driver is not loaded: install the driver, or look in dmesg why it did not load.",
-    "mismatch": "The loaded kernel driver and the user-space library are of different versions: reboot once no job runs, do not reinstall.",
-    "no_library": "The Python library nvidia-ml-py is not there: install it where the option python_env points.",
-    "failed": "NVML does not answer as it should: see whether nvidia-smi does, and the kernel log; a driver that hangs needs a reboot.",
+    "ok": Phrase(
+        "All GPUs answer.",
+        "所有 GPU 均有应答。",
+    ),
+    "degraded": Phrase(
+        "A GPU has fallen off the bus: drain the host, look for its Xid in the kernel log, then reboot or reseat it.",
+        "有 GPU 掉卡：请清空该主机上的任务，在内核日志中查找 Xid，然后重启或重新插拔。",
+    ),
+    "no_gpu": Phrase(
+        "No NVIDIA GPU is on the PCI bus of this host.",
+        "该主机的 PCI 总线上没有 NVIDIA GPU。",
+    ),
+    "no_driver": Phrase(
+        "An NVIDIA GPU is on the PCI bus, but its driver is not loaded: install the driver, or look in dmesg why it did not load.",
+        "PCI 总线上有 NVIDIA GPU，但驱动未加载：请安装驱动，或在 dmesg 中查看未加载的原因。",
+    ),
+    "mismatch": Phrase(
+        "The loaded kernel driver and the user-space library are of different versions: reboot once no job runs, do not reinstall.",
+        "已加载的内核驱动与用户态库版本不一致：待无任务时重启，不要重装。",
+    ),
+    "no_library": Phrase(
+        "The Python library nvidia-ml-py is not there: install it where the option python_env points.",
+        "缺少 Python 库 nvidia-ml-py：请安装到 python_env 所指的环境。",
+    ),
+    "failed": Phrase(
+        "NVML does not answer as it should: see whether nvidia-smi does, and the kernel log; a driver that hangs needs a reboot.",
+        "NVML 未正常应答：请查看 nvidia-smi 是否应答以及内核日志；驱动挂起时需重启主机。",
+    ),
 }
+_DETAIL = Phrase("{state} NVML says: {detail}.", "{state} NVML 的原话：{detail}。")
+PHRASES = (*HOST_STATES.values(), _DETAIL)
 
 
 @dataclasses.dataclass
@@ -106,7 +131,8 @@ class Reading:
 
 def reading_of(state: str, detail: str = "", **more: t.Any) -> Reading:
     """A reading with the sentence of its state; C(detail) is what NVML said."""
-    return Reading(state, HOST_STATES[state] + (f" NVML says: {detail}." if detail else ""), **more)
+    said = HOST_STATES[state]()
+    return Reading(state, _DETAIL(state=said, detail=detail) if detail else said, **more)
 
 
 def cuda_version(number: int) -> str:

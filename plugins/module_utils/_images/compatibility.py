@@ -14,6 +14,7 @@ import dataclasses
 import re
 import typing as t
 
+from .._phrases import Phrase
 from .image import LABELS, Image, ImageError, version
 
 Version = t.Tuple[int, ...]
@@ -71,6 +72,55 @@ KNOWN: t.Dict[Version, t.Tuple[Version, Version]] = {
     (12, 0): ((12, 8), (99, 0)),
     (12, 1): ((12, 9), (99, 0)),
 }
+# Why an image does not run, or why it cannot be told; the name of the image stands before it.
+_PROCESSOR = Phrase(
+    "is made for {made} processors, and {node} has {has}: build it for that, too.", "是为 {made} 处理器构建的，而 {node} 为 {has}：请为其另行构建。"
+)
+_NO_CUDA = Phrase(
+    "does not tell which CUDA it has: label it gpulab.cuda, or build it from an image that says CUDA_VERSION.",
+    "未说明所含 CUDA：请加标签 gpulab.cuda，或基于带 CUDA_VERSION 的镜像构建。",
+)
+_NO_GPU = Phrase("needs a GPU, and {node} has none that its driver knows: choose another node.", "需要 GPU，而 {node} 没有驱动可识别的 GPU：请换用其他节点。")
+_DRIVER = Phrase("asks for driver {least} or newer, and {node} has {has}: {way}", "要求驱动 {least} 或更新，而 {node} 为 {has}：{way}")
+_REQUIRES = Phrase(
+    "tells the container runtime to refuse this node ({least} is expected, driver {has} found): {way}",
+    "要求容器运行时拒绝该节点（需要 {least}，驱动为 {has}）：{way}",
+)
+_OLD_DRIVER_THOUGH_COMPAT = Phrase(
+    "has CUDA {cuda}, which needs driver {least} or newer, and {node} has {has} (its compatibility libraries serve data-centre GPUs only): {way}",
+    "含 CUDA {cuda}，需要驱动 {least} 或更新，而 {node} 为 {has}（其兼容库仅适用于数据中心 GPU）：{way}",
+)
+_OLD_DRIVER = Phrase(
+    "has CUDA {cuda}, which needs driver {least} or newer, and {node} has {has}: {way}",
+    "含 CUDA {cuda}，需要驱动 {least} 或更新，而 {node} 为 {has}：{way}",
+)
+_ONLY_PTX = Phrase(
+    "has only PTX for {gpu} ({sm}), which takes driver {least} or newer, and {node} has {has}: build it for {sm}.",
+    "对 {gpu}（{sm}）仅含 PTX，需要驱动 {least} 或更新，而 {node} 为 {has}：请为 {sm} 构建。",
+)
+_OTHER_CODE = Phrase(
+    "has code for {archs}, and none for {gpu} ({sm}): build it for {sm}, or choose another node.",
+    "含 {archs} 的代码，但没有 {gpu}（{sm}）的：请为 {sm} 构建，或换用其他节点。",
+)
+_NO_SM = Phrase(
+    "does not tell for which GPUs it has code: label it gpulab.sm, so that it can be told for {gpu} ({sm}).",
+    "未说明含哪些 GPU 的代码：请加标签 gpulab.sm，以便判断 {gpu}（{sm}）。",
+)
+_TOO_OLD = Phrase(
+    "has CUDA {cuda}, whose libraries have no code for {gpu} ({sm}): CUDA {first} or newer is the first that has.",
+    "含 CUDA {cuda}，其库没有 {gpu}（{sm}）的代码：CUDA {first} 起才有。",
+)
+_TOO_NEW = Phrase(
+    "has CUDA {cuda}, whose libraries have no code for {gpu} ({sm}) any more: use CUDA older than {gone}.",
+    "含 CUDA {cuda}，其库不再含 {gpu}（{sm}）的代码：请使用早于 {gone} 的 CUDA。",
+)
+_NEWER_OR_OLDER = Phrase("install a newer driver, or use an image with CUDA {cuda}.", "请安装更新的驱动，或改用 CUDA {cuda} 的镜像。")
+_NEWER = Phrase("install a newer driver.", "请安装更新的驱动。")
+PHRASES = (
+    _PROCESSOR, _NO_CUDA, _NO_GPU, _DRIVER, _REQUIRES, _OLD_DRIVER_THOUGH_COMPAT, _OLD_DRIVER,
+    _ONLY_PTX, _OTHER_CODE, _NO_SM, _TOO_OLD, _TOO_NEW, _NEWER_OR_OLDER, _NEWER,
+)  # fmt: skip
+
 _DATA_CENTRE = re.compile(r"\b(Tesla|[PVATHBL]\d{1,3}S?X?|GH\d+|GB\d+|L40S?)\b")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -111,12 +161,12 @@ def node_of(name: str, reading: t.Mapping[str, t.Any]) -> Node:
 def judge(image: Image, node: Node) -> Verdict:
     """The first reason that it does not run; or else that it does, or that it cannot be told."""
     if image.architecture and node.machine and image.architecture != _MACHINES.get(node.machine, node.machine):
-        why = f"is made for {image.architecture} processors, and {node.name} has {_MACHINES.get(node.machine, node.machine)}: build it for that, too."
+        why = _PROCESSOR(made=image.architecture, node=node.name, has=_MACHINES.get(node.machine, node.machine))
         return Verdict(False, why, SOURCES["processor"])
     if not image.cuda and not image.archs and not image.driver and not image.requires:
-        return Verdict(None, "does not tell which CUDA it has: label it gpulab.cuda, or build it from an image that says CUDA_VERSION.", SOURCES["declared"])
+        return Verdict(None, _NO_CUDA(), SOURCES["declared"])
     if not node.gpus:
-        return Verdict(False, f"needs a GPU, and {node.name} has none that its driver knows: choose another node.", SOURCES["toolkit"])
+        return Verdict(False, _NO_GPU(node=node.name), SOURCES["toolkit"])
     verdicts = [_judge(image, node, name, capability) for name, capability in node.gpus]
     # a node of several kinds is as good as the worst for it
     return min(verdicts, key=lambda verdict: {False: 0, None: 1, True: 2}[verdict.runs])
@@ -124,9 +174,10 @@ def judge(image: Image, node: Node) -> Verdict:
 
 def _judge(image: Image, node: Node, gpu: str, capability: Version) -> Verdict:
     if image.driver and node.driver < image.driver:
-        return Verdict(False, f"asks for driver {_text(image.driver)} or newer, and {node.name} has {_text(node.driver)}: {_newer(image)}", SOURCES["declared"])
+        why = _DRIVER(least=_text(image.driver), node=node.name, has=_text(node.driver), way=_newer(image))
+        return Verdict(False, why, SOURCES["declared"])
     if image.requires and not required(image.requires, node.driver, gpu, capability):
-        why = f"tells the container runtime to refuse this node ({image.requires.split()[0]} is expected, driver {_text(node.driver)} found): {_newer(image)}"
+        why = _REQUIRES(least=image.requires.split()[0], has=_text(node.driver), way=_newer(image))
         return Verdict(False, why, SOURCES["require"])
     whole = image.cuda is None or node.driver >= driver_of(image.cuda)
     if image.cuda is not None and not whole:
@@ -136,8 +187,8 @@ def _judge(image: Image, node: Node, gpu: str, capability: Version) -> Verdict:
             whole = True  # its own libraries take the place of the driver's
         elif floor is None or node.driver < floor:
             least = _text(floor or driver_of(image.cuda))
-            more = " (its compatibility libraries serve data-centre GPUs only)" if image.compat else ""
-            why = f"has CUDA {_text(image.cuda[:2])}, which needs driver {least} or newer, and {node.name} has {_text(node.driver)}{more}: {_newer(image)}"
+            say = _OLD_DRIVER_THOUGH_COMPAT if image.compat else _OLD_DRIVER
+            why = say(cuda=_text(image.cuda[:2]), least=least, node=node.name, has=_text(node.driver), way=_newer(image))
             return Verdict(False, why, SOURCES["forward" if image.compat else "minor" if floor else "toolkit"])
     return _code(image, node, gpu, capability, whole)
 
@@ -152,19 +203,17 @@ def _code(image: Image, node: Node, gpu: str, capability: Version, whole: bool) 
             if whole:
                 return Verdict(True, f"has PTX from which the driver makes code for {gpu} ({has}); its first start is slow.", SOURCES["binary"])
             least = _text(driver_of(image.cuda or ()))
-            why = f"has only PTX for {gpu} ({has}), which takes driver {least} or newer, and {node.name} has {_text(node.driver)}: build it for {has}."
+            why = _ONLY_PTX(gpu=gpu, sm=has, least=least, node=node.name, has=_text(node.driver))
             return Verdict(False, why, SOURCES["minor"])
-        return Verdict(
-            False, f"has code for {', '.join(image.archs)}, and none for {gpu} ({has}): build it for {has}, or choose another node.", SOURCES["binary"]
-        )
+        return Verdict(False, _OTHER_CODE(archs=", ".join(image.archs), gpu=gpu, sm=has), SOURCES["binary"])
     if image.cuda is None:
-        return Verdict(None, f"does not tell for which GPUs it has code: label it gpulab.sm, so that it can be told for {gpu} ({has}).", SOURCES["declared"])
+        return Verdict(None, _NO_SM(gpu=gpu, sm=has), SOURCES["declared"])
     first, gone = _known(capability)
     if image.cuda[:2] < first:
-        why = f"has CUDA {_text(image.cuda[:2])}, whose libraries have no code for {gpu} ({has}): CUDA {_text(first)} or newer is the first that has."
+        why = _TOO_OLD(cuda=_text(image.cuda[:2]), gpu=gpu, sm=has, first=_text(first))
         return Verdict(False, why, SOURCES["support"])
     if image.cuda[:2] >= gone:
-        why = f"has CUDA {_text(image.cuda[:2])}, whose libraries have no code for {gpu} ({has}) any more: use CUDA older than {_text(gone)}."
+        why = _TOO_NEW(cuda=_text(image.cuda[:2]), gpu=gpu, sm=has, gone=_text(gone))
         return Verdict(False, why, SOURCES["support"])
     return Verdict(
         True, f"has CUDA {_text(image.cuda[:2])}, whose libraries have code for {gpu} ({has}); of its own code it tells nothing.", SOURCES["support"]
@@ -245,7 +294,7 @@ def _brands(gpu: str) -> t.Set[str]:
 
 def _newer(image: Image) -> str:
     older = max((each for each in DRIVERS if image.cuda and each < image.cuda[:2] and each[0] < image.cuda[0]), default=None)
-    return "install a newer driver" + (f", or use an image with CUDA {_text(older)}." if older else ".")
+    return _NEWER_OR_OLDER(cuda=_text(older)) if older else _NEWER()
 
 
 def _text(numbers: Version | None) -> str:

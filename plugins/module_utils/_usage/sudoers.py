@@ -13,6 +13,24 @@ import fnmatch
 import json
 import typing as t
 
+from .._phrases import Phrase
+
+# Why the rules are not known, or not all.
+NO_READER = Phrase(
+    "cvtsudoers, which reads the rules of sudo, is expected beside sudo, but is not there.",
+    "sudo 已安装，但缺少读取其规则的 cvtsudoers。",
+)
+UNREADABLE = Phrase("cvtsudoers is expected to read the rules of sudo, but cannot: {why}.", "cvtsudoers 无法读取 sudo 规则：{why}。")
+NO_JSON = Phrase(
+    "it writes no JSON, as for an alias that is not defined (visudo -c tells)",
+    "输出不是 JSON，例如使用未定义的别名时（可用 visudo -c 查明）",
+)
+ELSEWHERE = Phrase(
+    "Rules of sudo that come from {others} (/etc/nsswitch.conf) are not read.",
+    "未读取来自 {others} 的 sudo 规则（/etc/nsswitch.conf）。",
+)
+PHRASES = (NO_READER, UNREADABLE, NO_JSON, ELSEWHERE)
+
 Entry = t.Mapping[str, t.Any]  # one word of a rule: what it is and its name, as {"usergroup": "ops"}, and C(negated)
 
 ALL, SOME = "all commands", "some commands"

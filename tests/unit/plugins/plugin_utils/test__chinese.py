@@ -11,7 +11,7 @@ import types
 import typing as t
 
 import pytest
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import HOST_STATES
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import HOST_STATES, reading_of
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._chinese import chinese
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.judge import judge
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._thresholds.judge import judge_all
@@ -42,7 +42,8 @@ def phrases() -> t.Iterator[str]:
     yield from (
         verdict.why for verdict in (images.judge(image, node) for image in images.IMAGES.values() for node in images.NODES.values()) if verdict.runs is not True
     )
-    yield from HOST_STATES.values()
+    yield from (said() for said in HOST_STATES.values())
+    yield reading_of("failed", "Unknown Error").message
     yield from ("checked on a", "deployed and verified on a; not brought to its end on b", "stopped by its gate")
     yield from ("left out: --tags elk", "skipped: the group elk is empty")
     yield from (
