@@ -15,7 +15,7 @@ import dataclasses
 import datetime
 import typing as t
 
-from ...module_utils._window import CLOCKS, covers, duration, inside, share, span
+from ...module_utils._window import CLOCKS, COVERED, coverage, duration, inside, share
 from .model import SOURCES, Condition, Module, Override, Reading
 
 MAX_AGE = 86400.0  # seconds after which a reading says nothing about now
@@ -93,8 +93,9 @@ def _says(condition: Condition, reading: Reading, now: float) -> tuple[bool | No
     found = inside(reading.samples, condition.window, now)
     if not found:
         return None, reading.reason or f"it has no history, and {duration(condition.window)} are needed"
-    if not covers(found, condition.window, now):
-        return None, f"its history covers {duration(span(found))} or has gaps, and {duration(condition.window)} are needed"
+    seen = coverage(found, condition.window, now)
+    if seen < COVERED:
+        return None, f"its history shows {seen:.0%} of {duration(condition.window)}, and {COVERED:.0%} are needed"
     part = share(found, condition.holds)
     return part >= condition.share, f"so for {part:.0%} of {duration(condition.window)}, last {_value(found[-1][1], unit)}"
 

@@ -44,8 +44,9 @@ def of_host(history: t.Mapping[str, t.Any], wanted: t.Iterable[Threshold], names
         for row in (history.get(threshold.key) or {}).get("series", []):
             labels = row["labels"]
             if labels.get("instance", "").rpartition(":")[0] in names or labels.get("instance") in names:
-                device = f"gpu{labels['gpu']}" if "gpu" in labels else labels.get("device", "")
-                found.append(Series(threshold.metric, device, "prometheus", list(row["samples"])))
+                device = f"gpu{labels['gpu']}" if "gpu" in labels else next((labels[name] for name in ("device", "uuid", "UUID") if name in labels), "")
+                reason = "" if device else f"its series in Prometheus have no label gpu, device or uuid: keep one in the query of {threshold.key}"
+                found.append(Series(threshold.metric, device, "prometheus", list(row["samples"]) if device else (), reason))
     return found
 
 

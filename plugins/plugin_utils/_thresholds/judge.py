@@ -15,7 +15,7 @@ import dataclasses
 import math
 import typing as t
 
-from ...module_utils._window import CLOCKS, covers, duration, inside, share, span
+from ...module_utils._window import CLOCKS, COVERED, coverage, duration, inside, share
 from .model import METRICS, Series, Threshold
 
 MOMENT = 120.0  # seconds for which a sample says something about now
@@ -49,12 +49,25 @@ def judge_all(thresholds: t.Iterable[Threshold], measured: t.Sequence[Series], n
     """One finding for each threshold and device that has its metric; of several sources the first that can tell."""
     findings = []
     for threshold in thresholds:
-        by_device: dict[str, list[Finding]] = {}
+        by_device: dict[str, dict[str, list[Series]]] = {}
         for series in measured:
             if series.metric == threshold.metric:
-                by_device.setdefault(series.device, []).append(judge(threshold, series, now))
-        findings += [_best(threshold, told) for told in by_device.values()]
+                by_device.setdefault(series.device, {}).setdefault(series.source, []).append(series)
+        for by_source in by_device.values():
+            findings.append(_best(threshold, [judge(threshold, joined(threshold, told), now) for told in by_source.values()]))
     return findings
+
+
+def joined(threshold: Threshold, told: t.Sequence[Series]) -> Series:
+    """Several series of one device, as those of its MIG instances, as one: at each time the worst of them, whatever their order."""
+    if len(told) == 1:
+        return told[0]
+    worst: dict[float, float] = {}
+    for when, value in (sample for series in told for sample in series.samples if not math.isnan(sample[1])):
+        # what is nearer to the limit, or further over it
+        is_worse = when not in worst or (value > worst[when]) == threshold.operator.startswith(">") and value != worst[when]
+        worst[when] = value if is_worse else worst[when]
+    return dataclasses.replace(told[0], samples=sorted(worst.items()), reason="; ".join(sorted({series.reason for series in told if series.reason})))
 
 
 def _best(threshold: Threshold, told: t.Sequence[Finding]) -> Finding:
@@ -95,11 +108,13 @@ def judge(threshold: Threshold, series: Series, now: float) -> Finding:
     watched = inside(numbers, threshold.window, end)
     value = watched[-1][1]
     now_over = threshold.over(value)
-    if threshold.window and not covers(watched, threshold.window, end):
-        told = f"{amount(value, unit)} over {duration(span(watched))}" if span(watched) else amount(value, unit)
+    seen = coverage(watched, threshold.window, end)
+    if threshold.window and seen < COVERED:
+        watched_for = f" over {seen:.0%} of {duration(threshold.window)}" if len(watched) > 1 else ""
+        told = amount(value, unit) + watched_for
         if not now_over:
-            return finding("ok", value, span(watched), told)
-        return finding("seen", value, span(watched), f"{told}; whether for {duration(threshold.window)} is not known")
+            return finding("ok", value, seen * threshold.window, told)
+        return finding("seen", value, seen * threshold.window, f"{told}; whether for {duration(threshold.window)} is not known")
     part = share(watched, threshold.over)
     told = amount(value, unit) + (f", so for {part:.0%} of {duration(threshold.window)}" if threshold.window else "")
     return finding("over" if part >= threshold.share else "ok", value, threshold.window, told)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import typing as t
 
@@ -30,6 +31,10 @@ def prometheus(metric: str, *parts: tuple[float, float], until: float = NOW) -> 
 def moment(metric: str, *values: float, age: float = 0.0, reason: str = "") -> Series:
     """A value each second, the last one now."""
     return Series(metric, "gpu0", "host", [(NOW - age - (len(values) - 1 - n), value) for n, value in enumerate(values)], reason)
+
+
+def thinned(series: Series, every: int) -> Series:
+    return dataclasses.replace(series, samples=series.samples[::-every][::-1])
 
 
 MEMORY, RATE = "gpu_memory_used", "link_rate"
@@ -62,7 +67,13 @@ SITUATIONS: list[tuple[str, str, list[Series], str, str]] = [
     ("traffic above it for half the time", "link_traffic", [prometheus(RATE, (1, 5), (9.2, 5.5))], "over", "9.2 Gbit/s, so for 55% of 10 min"),
     ("disks, a fifth slow", "disk_latency", [moment("disk_slow_requests", 20, 20, 20, 20, 20, 20)], "ok", "20 %"),
     ("disks, more than a fifth slow", "disk_latency", [moment("disk_slow_requests", 21, 21, 21, 21, 21, 21)], "over", "21 %, so for 100% of 5 s"),
-    ("disks, a shorter look", "disk_latency", [moment("disk_slow_requests", 90, 90)], "seen", "90 % over 1 s; whether for 5 s"),
+    ("disks, a shorter look", "disk_latency", [moment("disk_slow_requests", 90, 90)], "seen", "90 % over 45% of 5 s; whether for 5 s"),
+    ("two instances of a GPU", "gpu_memory", [prometheus(MEMORY, (12, 11)), prometheus(MEMORY, (96, 11))], "over", "96 %, so for 100% of 10 min"),
+    ("the same, the other way round", "gpu_memory", [prometheus(MEMORY, (96, 11)), prometheus(MEMORY, (12, 11))], "over", "96 %, so for 100% of 10 min"),
+    ("two instances in turn", "gpu_memory", [prometheus(MEMORY, (96, 5), (12, 6)), prometheus(MEMORY, (12, 5), (97, 6))], "over", "97 %, so for 100%"),
+    ("one of two was not measured", "gpu_memory", [moment(MEMORY, reason="Unknown Error"), moment(MEMORY, 95)], "seen", "95 %"),
+    ("neither was", "gpu_memory", [moment(MEMORY, reason="Unknown Error"), moment(MEMORY, reason="no answer")], "unknown", "Unknown Error; no answer"),
+    ("each fifth minute of an hour", "gpu_memory", [thinned(prometheus(MEMORY, (96, 60)), 60)], "seen", "96 % over"),
 ]
 
 
