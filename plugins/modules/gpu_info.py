@@ -47,7 +47,7 @@ EXAMPLES = r"""
 RETURN = r"""
 state:
   description:
-    - V(ok), V(degraded) (a GPU is lost), V(no_gpu), V(no_driver), V(mismatch), V(no_library), V(failed); V(pending) in a dry
+    - V(ok), V(degraded) (a GPU is lost or does not answer), V(no_gpu), V(no_driver), V(mismatch), V(no_library), V(failed); V(pending) in a dry
       run that would first install the library.
   returned: always
   type: str
@@ -102,6 +102,12 @@ gpus:
       nvlink_down:
       processes: [{pid: 4711, user: alice, name: python, memory_mib: 19000}]
       unreadable: {}
+unlisted:
+  description: GPUs on the PCI bus that NVML does not list, and the kernel driver that holds each, as V(vfio-pci); empty when none does.
+  returned: always
+  type: list
+  elements: dict
+  sample: [{pci_bus_id: "0000:c1:00.0", driver: ""}]
 series:
   description:
     - What M(gpulab.expansion.gpu_threshold_check) judges. C(metric), C(device), C(samples) of seconds since the epoch and value, and
@@ -125,7 +131,8 @@ from ..module_utils._gpu.xid import messages
 
 def kernel_log(module: AnsibleModule) -> list[str] | None:
     """Xids of a day, none when there is no such log. What journald read from the kernel, which nobody else can write."""
-    argv = ["journalctl", "--quiet", "--no-pager", "--dmesg", "--since=-24h", "--output=json", "--output-fields=MESSAGE", "--grep=NVRM: Xid"]
+    # not --dmesg, which tells of this boot alone: who was told to power the host off would find it well
+    argv = ["journalctl", "--quiet", "--no-pager", "_TRANSPORT=kernel", "--since=-24h", "--output=json", "--output-fields=MESSAGE", "--grep=NVRM: Xid"]
     code, out, err = module.run_command(argv, handle_exceptions=False) if module.get_bin_path("journalctl") else (2, "", "")
     return messages(out) if code == 0 or (code == 1 and not err) else None
 

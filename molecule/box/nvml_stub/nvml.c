@@ -10,6 +10,8 @@
  *   util=97
  *   procs=1234:4096,1235:512                (pid:MiB)
  *   lost=1                                  (fallen off the bus)
+ *   handle=999                              (its handle fails with this code, as 8, 11, 16, 999)
+ *   error=16                                (all that its handle is asked fails with this code)
  *   unreadable=temp,power                   (these readings fail with "Unknown Error")
  */
 #define _GNU_SOURCE
@@ -52,7 +54,7 @@ static long long geti(int g, const char *k, long long d) { const char *s = gets_
 static int count(void) { long long n = geti(-1, "count", 8); return n < 0 ? 0 : n > MAXG ? MAXG : n; }
 static int idx(Dev d) { long i = (int *)d - handles; return i >= 0 && i < count() ? (int)i : -1; }
 #define ENTER if (!inited) return UNINIT; load();
-#define DEV(d) ENTER int g = idx(d); if (g < 0) return INVAL; if (geti(g, "lost", 0)) return LOST; (void)g;
+#define DEV(d) ENTER int g = idx(d); if (g < 0) return INVAL; if (geti(g, "lost", 0)) return LOST; if (geti(g, "error", 0)) return geti(g, "error", 0); (void)g;
 #define UN R EXP
 static int unreadable(int g, const char *k) { char b[512]; snprintf(b, 512, "%s", gets_(g, "unreadable", "")); for (char *t = strtok(b, ","); t; t = strtok(0, ",")) if (!strcmp(t, k)) return 1; return 0; }
 #define READ(k) if (unreadable(g, k)) return UNKNOWN;
@@ -64,7 +66,8 @@ UN nvmlInitWithFlags(u32 f) { (void)f; return nvmlInit_v2(); }
 UN nvmlShutdown(void) { if (!inited) return UNINIT; inited--; return OK; }
 EXP const char *nvmlErrorString(R r) {
   switch (r) { case 0: return "Success"; case 1: return "Uninitialized"; case 2: return "Invalid Argument"; case 3: return "Not Supported";
-  case 6: return "Not Found"; case 7: return "Insufficient Size"; case 9: return "Driver Not Loaded"; case 10: return "Timeout"; case 15: return "GPU is lost"; case 18: return "Driver/library version mismatch"; }
+  case 6: return "Not Found"; case 7: return "Insufficient Size"; case 9: return "Driver Not Loaded"; case 10: return "Timeout"; case 4: return "Insufficient Permissions"; case 8: return "Insufficient External Power"; case 11: return "Interrupt Request Issue";
+  case 15: return "GPU is lost"; case 16: return "GPU requires reset"; case 18: return "Driver/library version mismatch"; }
   return "Unknown Error"; }
 UN nvmlSystemGetDriverVersion(char *b, u32 n) { ENTER return puts_(b, n, gets_(-1, "driver", "550.54.14")); }
 UN nvmlSystemGetNVMLVersion(char *b, u32 n) { ENTER return puts_(b, n, gets_(-1, "nvml", "12.550.54.14")); }
@@ -74,7 +77,7 @@ UN nvmlSystemGetProcessName(u32 pid, char *b, u32 n) { ENTER char p[64]; snprint
   FILE *f = fopen(p, "re"); if (!f) return NOTFOUND; if (!fgets(b, n, f)) b[0] = 0; fclose(f); b[strcspn(b, "\n")] = 0; return OK; }
 UN nvmlDeviceGetCount_v2(u32 *n) { ENTER *n = count(); return OK; }
 UN nvmlDeviceGetCount(u32 *n) { return nvmlDeviceGetCount_v2(n); }
-UN nvmlDeviceGetHandleByIndex_v2(u32 i, Dev *d) { ENTER if ((int)i >= count()) return INVAL; if (geti(i, "lost", 0)) return LOST; *d = &handles[i]; return OK; }
+UN nvmlDeviceGetHandleByIndex_v2(u32 i, Dev *d) { ENTER if ((int)i >= count()) return INVAL; if (geti(i, "lost", 0)) return LOST; if (geti(i, "handle", 0)) return geti(i, "handle", 0); *d = &handles[i]; return OK; }
 UN nvmlDeviceGetHandleByIndex(u32 i, Dev *d) { return nvmlDeviceGetHandleByIndex_v2(i, d); }
 static void uuid(int g, char *b) { const char *s = gets_(g, "uuid", NULL); char h[128] = ""; gethostname(h, 127);
   u64 x = 1469598103934665603ULL; for (char *p = h; *p; p++) x = (x ^ (unsigned char)*p) * 1099511628211ULL;
@@ -95,7 +98,8 @@ UN nvmlDeviceGetCudaComputeCapability(Dev d, int *a, int *b) { DEV(d) *a = geti(
 UN nvmlDeviceGetVbiosVersion(Dev d, char *b, u32 n) { DEV(d) return puts_(b, n, gets_(g, "vbios", "95.02.3C.00.01")); }
 typedef struct { char leg[16]; u32 domain, bus, device, id, sub; char busId[32]; } Pci;
 static void pci(int g, Pci *p) { memset(p, 0, sizeof *p); p->bus = bus(g); p->id = geti(g, "pci_id", 0x268410de); p->sub = 0x16f310de;
-  snprintf(p->leg, 16, "%04X:%02X:00.0", 0, p->bus); snprintf(p->busId, 32, "%08X:%02X:00.0", 0, p->bus); }
+  p->domain = geti(g, "domain", 0);
+  snprintf(p->leg, 16, "%04X:%02X:00.0", p->domain, p->bus); snprintf(p->busId, 32, "%08X:%02X:00.0", p->domain, p->bus); }
 UN nvmlDeviceGetPciInfo_v3(Dev d, Pci *p) { DEV(d) pci(g, p); return OK; }
 UN nvmlDeviceGetPciInfo_v2(Dev d, Pci *p) { return nvmlDeviceGetPciInfo_v3(d, p); }
 UN nvmlDeviceGetPciInfo(Dev d, Pci *p) { return nvmlDeviceGetPciInfo_v3(d, p); }

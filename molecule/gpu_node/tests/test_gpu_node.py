@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import typing as t
 
@@ -22,7 +23,7 @@ def gpu_info(lab: Lab, state: str) -> dict[str, t.Any]:
     return ask(lab)
 
 
-def ask(lab: Lab) -> dict[str, t.Any]:
+def ask(lab: Lab, more: str = "") -> dict[str, t.Any]:
     """As the host is; what was saved of its simulated NVML comes back."""
     try:
         argv = [
@@ -35,7 +36,7 @@ def ask(lab: Lab) -> dict[str, t.Any]:
             "-m",
             "gpulab.expansion.gpu_info",
             "-a",
-            "python_env=/opt/gpulab/gpu_node",
+            f"python_env=/opt/gpulab/gpu_node {more}",
         ]
         done = subprocess.run(argv, env=lab.env, capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -71,6 +72,73 @@ def test_one_of_eight_is_lost(contract: Contract, lab: Lab) -> None:
     assert found["gpus"][5]["temperature_celsius"] is None and "lost" in found["gpus"][5]["unreadable"]["handle"]
 
 
+EIGHT = {f"0000:{bus:02x}:00.0": "nvidia" for bus in (1, 2, 3, 4, 0x81, 0x82, 0x83, 0x84)}
+# how a GPU can fail: what NVML says, the display devices on the PCI bus with their drivers, the host's state, dead devices, words of the message.
+# docs/gpu-failures.md tells the same.
+FATES: dict[str, tuple[str, dict[str, str], str, list[str], str]] = {
+    "all is well": ("count=8\n", EIGHT, "ok", [], "All GPUs answer."),
+    "fallen off the bus": ("count=8\n[5]\nlost=1\n", EIGHT, "degraded", ["gpu5"], "gpu5: GPU is lost."),
+    "its handle fails": ("count=8\n[3]\nhandle=999\n", EIGHT, "degraded", ["gpu3"], "gpu3: Unknown Error."),
+    "its power plug": ("count=8\n[3]\nhandle=8\n", EIGHT, "degraded", ["gpu3"], "gpu3: Insufficient External Power."),
+    "its interrupt": ("count=8\n[3]\nhandle=11\n", EIGHT, "degraded", ["gpu3"], "gpu3: Interrupt Request Issue."),
+    "it waits for a reset": ("count=8\n[2]\nerror=16\n", EIGHT, "degraded", ["gpu2"], "gpu2: GPU requires restart."),
+    "it answers nothing": ("count=8\n[2]\nerror=999\n", EIGHT, "degraded", ["gpu2"], "gpu2: Unknown Error."),
+    "one field is not told": ("count=8\n[2]\nunreadable=temp\n", EIGHT, "ok", [], "All GPUs answer."),
+    "the driver did not start it": ("count=7\n", EIGHT, "degraded", ["0000:84:00.0"], "0000:84:00.0 is on the PCI bus, and is not listed."),
+    "no driver took it": ("count=7\n", {**EIGHT, "0000:84:00.0": ""}, "degraded", ["0000:84:00.0"], "0000:84:00.0 is on the PCI bus"),
+    "the driver started none": ("count=0\n", EIGHT, "degraded", sorted(EIGHT), "0000:01:00.0 is on the PCI bus"),
+    "another driver holds it": ("count=7\n", {**EIGHT, "0000:84:00.0": "vfio-pci"}, "ok", [], "cannot use 0000:84:00.0, which vfio-pci holds."),
+    "another driver holds all": ("count=0\n", dict.fromkeys(EIGHT, "vfio-pci"), "no_gpu", [], "cannot use 0000:01:00.0, which vfio-pci holds"),
+    "two at once": ("count=7\n[0]\nlost=1\n", EIGHT, "degraded", ["gpu0", "0000:84:00.0"], "gpu0: GPU is lost; 0000:84:00.0 is on the PCI bus"),
+    "in another domain": (
+        "count=1\ndomain=10\n[0]\nbus=0\nhandle=999\n", {"000a:00:00.0": "nvidia"}, "degraded", ["gpu0"], "gpu0: Unknown Error.",
+    ),
+}  # fmt: skip
+# What the metrics program that the role installed writes of it.
+METRICS = "; ".join(
+    [
+        "import pynvml",
+        "from prometheus_client import generate_latest",
+        "from gpulab._gpu.nvml import read",
+        "from gpulab._gpu.programs.metrics import registry_of",
+        "print(generate_latest(registry_of(read(pynvml), 7.0)).decode())",
+    ]
+)
+
+
+@pytest.mark.parametrize("fate", list(FATES))
+def test_fates_of_a_gpu(contract: Contract, lab: Lab, fate: str) -> None:
+    """Reading, metric and threshold agree, through the real library and ctypes; the PCI bus is a directory of the test's own."""
+    state, bus, host, dead, words = FATES[fate]
+    made = "".join(
+        f"mkdir -p /tmp/pci/{address}; cd /tmp/pci/{address}; echo 0x10de > vendor; echo 0x030000 > class; {f'ln -s /x/{driver} driver; ' if driver else ''}"
+        for address, driver in bus.items()
+    )
+    # beside each a sound device, and a virtual function
+    made += "".join(f"mkdir /tmp/pci/{other}; cd /tmp/pci/{other}; echo 0x10de > vendor; echo {kind} > class; {more}" for other, kind, more in (
+        ("0000:01:00.1", "0x040300", ""), ("0000:01:00.4", "0x030200", "ln -s ../0000:01:00.0 physfn; "),
+    ))  # fmt: skip
+    lab.sh("gpu1", "cp /etc/nvml-sim.conf /etc/nvml-sim.saved; cat > /etc/nvml-sim.conf", stdin=state)
+    lab.sh("gpu1", f"{made} mount --bind /tmp/pci /sys/bus/pci/devices")
+    try:
+        text = lab.sh("gpu1", f"PYTHONPATH=/usr/local/lib/gpulab /opt/gpulab/gpu_node/bin/python -B -c '{METRICS}'").stdout
+        found = ask(lab, "seconds=0.01")
+    finally:
+        lab.sh("gpu1", "umount /sys/bus/pci/devices; rm -r /tmp/pci; [ ! -e /etc/nvml-sim.saved ] || mv /etc/nvml-sim.saved /etc/nvml-sim.conf")
+    assert (found["state"], words in found["message"]) == (host, True), found["message"]
+    assert sorted(row["device"] for row in found["series"] if row["metric"] == "gpu_lost" and row["samples"][-1][1] == 1) == sorted(dead)
+    down = re.findall(r'gpulab_gpu_up\{gpu="(.*)"\} 0.0', text)
+    assert sorted(down) == sorted(device.removeprefix("gpu") for device in dead)
+    assert f'gpulab_gpu_host_state{{state="{host}"}} 1.0' in text
+
+
+def test_the_page_tells_of_each_fate() -> None:
+    rows = [[cell.strip() for cell in line.split("|")[1:4]] for line in (ROOT / "docs" / "gpu-failures.md").read_text(encoding="utf-8").splitlines()[9:]]
+    told = {row[0]: (row[1], row[2]) for row in rows if len(row) == 3}
+    assert {fate: state for fate, (state, _metric) in told.items()} == {fate: row[2] for fate, row in FATES.items()}
+    assert {fate for fate, (_state, metric) in told.items() if metric.startswith("0")} == {fate for fate, row in FATES.items() if row[3]}
+
+
 def test_unreadable_field(contract: Contract, lab: Lab) -> None:
     gpu = gpu_info(lab, "count=2\n[1]\nunreadable=temp\ntemp=50\n")["gpus"][1]
     assert gpu["temperature_celsius"] is None and gpu["unreadable"]["temperature"] == "Unknown Error"
@@ -80,6 +148,24 @@ def test_unreadable_field(contract: Contract, lab: Lab) -> None:
 def test_ecc_mig_and_nvlink_where_they_are(contract: Contract, lab: Lab) -> None:
     gpu = gpu_info(lab, "count=1\n[0]\nname=NVIDIA H100 80GB HBM3\necc=1\necc_unc=2\nmig=1\nnvlinks=4\n")["gpus"][0]
     assert (gpu["ecc"], gpu["ecc_uncorrected"], gpu["mig"], gpu["nvlink_active"]) == ("enabled", 2, "enabled", 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "inactive", "down"),
+    [
+        ("NVIDIA A100-PCIE-40GB", 12, 0),  # nobody has bought the bridge
+        ("NVIDIA A100-PCIE-40GB", 2, 2),
+        ("NVIDIA A100-SXM4-80GB", 12, 12),
+        ("NVIDIA H100 80GB HBM3", 12, 12),
+        ("NVIDIA H100 PCIe", 12, 0),
+        ("NVIDIA H200", 12, 12),
+        ("NVIDIA H200 NVL", 12, 0),
+        ("NVIDIA GeForce RTX 3090", 12, 0),
+    ],
+)
+def test_links_that_are_lost_and_links_that_never_were(contract: Contract, lab: Lab, name: str, inactive: int, down: int) -> None:
+    gpu = gpu_info(lab, f"count=1\n[0]\nname={name}\nnvlinks=12\nnvlinks_down={inactive}\n")["gpus"][0]
+    assert (gpu["nvlink_active"], gpu["nvlink_down"]) == (12 - inactive, down)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import typing as t
 from .._phrases import Phrase
 
 NOT_SUPPORTED = "not supported"  # the GPU does not have it, as a GeForce has no ECC
+FATE = "handle"  # the field under which a GPU that cannot be used has its reason
 UNREADABLE = "unreadable"  # the GPU has it, but the driver gave an error
 
 # nvmlClocksEventReasons*, by bit
@@ -52,7 +53,7 @@ class Gpu:
     """One GPU. A value is None when it was not read; then C(unreadable) says why by field name."""
 
     index: int
-    state: str = "ok"  # ok | lost
+    state: str = "ok"  # ok | lost (fallen off the bus) | failed (the driver has it, and it does not answer)
     uuid: str | None = None
     name: str | None = None
     compute_capability: str | None = None
@@ -86,8 +87,8 @@ HOST_STATES = {
         "所有 GPU 均有应答。",
     ),
     "degraded": Phrase(
-        "A GPU has fallen off the bus: drain the host, look for its Xid in the kernel log, then reboot or reseat it.",
-        "有 GPU 掉卡：请清空该主机上的任务，在内核日志中查找 Xid，然后重启或重新插拔。",
+        "A GPU has fallen off the bus or does not answer: drain the host, look for its Xid in the kernel log, then reboot or reseat it.",
+        "有 GPU 掉卡或无应答：请清空该主机上的任务，在内核日志中查找 Xid，然后重启或重新插拔。",
     ),
     "no_gpu": Phrase(
         "No NVIDIA GPU is on the PCI bus of this host.",
@@ -111,7 +112,23 @@ HOST_STATES = {
     ),
 }
 _DETAIL = Phrase("{state} NVML says: {detail}.", "{state} NVML 的原话：{detail}。")
-PHRASES = (*HOST_STATES.values(), _DETAIL)
+UNLISTED = Phrase("{card} is on the PCI bus, and is not listed", "{card} 在 PCI 总线上，但未列出")
+_HELD = Phrase("{state} The NVIDIA driver cannot use {cards}.", "{state} NVIDIA 驱动无法使用 {cards}。")
+_BY = Phrase("{card}, which {driver} holds", "{card}（由 {driver} 占用）")
+PHRASES = (*HOST_STATES.values(), _DETAIL, UNLISTED, _HELD, _BY)
+
+
+@dataclasses.dataclass
+class Card:
+    """A GPU on the PCI bus that NVML does not list. C(driver) is the kernel driver that holds it, empty when none does."""
+
+    pci_bus_id: str
+    driver: str
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether somebody gave it to another driver, as to vfio-pci for a virtual machine."""
+        return self.driver not in ("", "nvidia")
 
 
 @dataclasses.dataclass
@@ -124,6 +141,7 @@ class Reading:
     cuda_version: str | None = None
     nvml_version: str | None = None
     gpus: list[Gpu] = dataclasses.field(default_factory=list)
+    unlisted: list[Card] = dataclasses.field(default_factory=list)
 
     def as_dict(self) -> dict[str, t.Any]:
         return dataclasses.asdict(self)
@@ -132,7 +150,9 @@ class Reading:
 def reading_of(state: str, detail: str = "", **more: t.Any) -> Reading:
     """A reading with the sentence of its state; C(detail) is what NVML said."""
     said = HOST_STATES[state]()
-    return Reading(state, _DETAIL(state=said, detail=detail) if detail else said, **more)
+    said = _DETAIL(state=said, detail=detail) if detail else said
+    held = [_BY(card=card.pci_bus_id, driver=card.driver) for card in more.get("unlisted", ()) if card.elsewhere]
+    return Reading(state, _HELD(state=said, cards="; ".join(held)) if held else said, **more)
 
 
 def cuda_version(number: int) -> str:

@@ -15,15 +15,18 @@ import glob
 import os
 import pickle
 import pwd
+import re
 import select
 import signal
 import time
 import typing as t
 
-from .model import NOT_SUPPORTED, Gpu, Process, Reading, cuda_version, reading_of, throttle_reasons
+from .model import FATE, NOT_SUPPORTED, UNLISTED, Card, Gpu, Process, Reading, cuda_version, reading_of, throttle_reasons
+from .xid import pci_slot
 
 MIB = 1 << 20
 MAX_NVLINKS = 18  # NVML_NVLINK_MAX_LINKS
+_MODULE = re.compile(r"SXM|HBM3|\bG?[HB]\d00\b(?! (?:NVL|PCIe))")  # on a board that joins all GPUs
 # Seconds. Without its persistence daemon the driver starts each GPU anew, in up to 3 s, https://docs.nvidia.com/deploy/driver-persistence/
 PATIENCE = 60.0
 
@@ -96,9 +99,13 @@ def read(nvml: t.Any, pci_devices: str = "/sys/bus/pci/devices", proc: str = "/p
     try:
         count = nvml.nvmlDeviceGetCount()
         gpus = [read_gpu(nvml, index, proc) for index in range(count)]
-        lost = any(gpu.state == "lost" for gpu in gpus)
+        unlisted = not_listed(cards(pci_devices), gpus)
+        dead = [f"gpu{gpu.index}: {gpu.unreadable[FATE]}" for gpu in gpus if gpu.state != "ok"]
+        dead += [UNLISTED(card=card.pci_bus_id) for card in unlisted if not card.elsewhere]
         return reading_of(
-            "degraded" if lost else "ok" if gpus else "no_gpu",
+            "degraded" if dead else "ok" if gpus else "no_gpu",
+            "; ".join(dead),
+            unlisted=unlisted,
             driver_version=nvml.nvmlSystemGetDriverVersion(),
             cuda_version=cuda_version(nvml.nvmlSystemGetCudaDriverVersion_v2()),
             nvml_version=nvml.nvmlSystemGetNVMLVersion(),
@@ -122,11 +129,29 @@ def not_initialised(nvml: t.Any, exc: Exception, gpu_present: bool) -> Reading:
 
 
 def has_nvidia_gpu(pci_devices: str) -> bool:
-    """PCI vendor 0x10de, class 0x03 (display)."""
-    for device in glob.glob(os.path.join(pci_devices, "*")):
-        if _line(device, "vendor") == "0x10de" and _line(device, "class").startswith("0x03"):
-            return True
-    return False
+    return bool(cards(pci_devices))
+
+
+def cards(pci_devices: str) -> list[Card]:
+    """PCI vendor 0x10de, class 0x03 (display), in the order of their addresses; a virtual function (vGPU) is a part of one and not one itself."""
+    found = []
+    for device in sorted(glob.glob(os.path.join(pci_devices, "*"))):
+        if _line(device, "vendor") == "0x10de" and _line(device, "class").startswith("0x03") and not os.path.lexists(os.path.join(device, "physfn")):
+            driver = os.path.join(device, "driver")
+            found.append(Card(os.path.basename(device), os.path.basename(os.readlink(driver)) if os.path.islink(driver) else ""))
+    return found
+
+
+def not_listed(found: t.Sequence[Card], gpus: t.Sequence[Gpu]) -> list[Card]:
+    """Those of C(found) that are none of C(gpus). A GPU that does not tell its address gets the first one that is left; both are in the bus's order."""
+    known = {pci_slot(gpu.pci_bus_id) for gpu in gpus if gpu.pci_bus_id}
+    left = [card for card in found if pci_slot(card.pci_bus_id) not in known]
+    mute = [gpu for gpu in gpus if not gpu.pci_bus_id]
+    ours = [card for card in left if not card.elsewhere]
+    for gpu, card in zip(mute, ours):
+        gpu.pci_bus_id = card.pci_bus_id
+        left.remove(card)
+    return left
 
 
 def has_driver_library() -> bool:
@@ -151,11 +176,12 @@ def read_gpu(nvml: t.Any, index: int, proc: str) -> Gpu:
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
     except nvml.NVMLError as exc:
-        return _failed(nvml, gpu, "handle", exc)
+        gpu.state = "failed"
+        return _failed(nvml, gpu, FATE, exc)
 
     def ask(field: str, question: t.Callable[[], t.Any]) -> t.Any:
         """The answer; NOT_SUPPORTED; or None, with the reason noted."""
-        if gpu.state == "lost":
+        if gpu.state != "ok":
             return None
         try:
             return question()
@@ -179,7 +205,7 @@ def read_gpu(nvml: t.Any, index: int, proc: str) -> Gpu:
     gpu.compute_capability = f"{capability[0]}.{capability[1]}" if isinstance(capability, (tuple, list)) else capability
     gpu.pci_bus_id = ask("pci_bus_id", lambda: nvml.nvmlDeviceGetPciInfo(handle).busId)
     memory = number("memory", lambda: nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2))
-    if memory is None and gpu.state != "lost":  # drivers before 510
+    if memory is None and gpu.state == "ok":  # drivers before 510
         gpu.unreadable.pop("memory", None)
         memory = number("memory", lambda: nvml.nvmlDeviceGetMemoryInfo(handle))
     if memory is not None:
@@ -205,16 +231,23 @@ def read_gpu(nvml: t.Any, index: int, proc: str) -> Gpu:
     gpu.mig = _mode(ask("mig", lambda: nvml.nvmlDeviceGetMigMode(handle)))
     links = ask("nvlink", lambda: nvlinks(nvml, handle))
     gpu.nvlink_active = links if isinstance(links, str) or links is None else sum(links)
-    gpu.nvlink_down = links.count(False) if isinstance(links, list) else None
+    # a card without a bridge has all its links inactive, as it was built; a module without them has lost them
+    joined = isinstance(links, list) and (any(links) or _MODULE.search(gpu.name or ""))
+    gpu.nvlink_down = (links.count(False) if joined else 0) if isinstance(links, list) else None
     running = number("processes", lambda: nvml.nvmlDeviceGetComputeRunningProcesses(handle))
     gpu.processes = [read_process(p, proc) for p in running or []]
+    if gpu.state == "ok" and all(gpu.unreadable.get(field, NOT_SUPPORTED) != NOT_SUPPORTED for field in ("uuid", "memory", "temperature")):
+        gpu.state = "failed"  # one that answers nothing
+        gpu.unreadable[FATE] = gpu.unreadable["uuid"]
     return gpu
 
 
 def _failed(nvml: t.Any, gpu: Gpu, field: str, exc: Exception) -> Gpu:
-    if getattr(exc, "value", None) == nvml.NVML_ERROR_GPU_IS_LOST:
-        gpu.state = "lost"
     gpu.unreadable[field] = str(exc)
+    fate = {nvml.NVML_ERROR_GPU_IS_LOST: "lost", nvml.NVML_ERROR_RESET_REQUIRED: "failed"}.get(getattr(exc, "value", None))
+    if fate:
+        gpu.state = fate
+        gpu.unreadable[FATE] = str(exc)
     return gpu
 
 

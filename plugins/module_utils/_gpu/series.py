@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .model import NOT_SUPPORTED, Gpu, Reading
+from .model import FATE, NOT_SUPPORTED, Gpu, Reading
 from .xid import events, of_hardware, pci_slot
 
 Timed = t.Sequence[t.Tuple[float, Reading]]
@@ -44,21 +44,21 @@ def series(readings: Timed, kernel_log: t.Sequence[str] | None) -> list[dict[str
 
     What a GPU does not have is left out; what it has and did not tell has a reason and no samples. C(kernel_log) are messages, None when it cannot be read.
     """
-    if not readings or not readings[-1][1].gpus:
+    if not readings:
         return []
-    told = []
+    told = [_one("gpu_lost", card.pci_bus_id, [(readings[-1][0], 1.0)]) for card in readings[-1][1].unlisted if not card.elsewhere]
     xids = None if kernel_log is None else of_hardware(events(kernel_log))
     now = readings[-1][0]
     for last in readings[-1][1].gpus:
         device = f"gpu{last.index}"
         of_gpu = [(when, gpu) for when, reading in readings for gpu in reading.gpus if gpu.index == last.index]
-        told.append(_one("gpu_lost", device, [(when, float(gpu.state == "lost")) for when, gpu in of_gpu]))
+        told.append(_one("gpu_lost", device, [(when, float(gpu.state != "ok")) for when, gpu in of_gpu]))
         for metric, (value, field) in _METRICS.items():
             found = [(when, value(gpu)) for when, gpu in of_gpu]
             samples = [(when, float(number)) for when, number in found if number is not None]
-            if not samples and (last.unreadable.get(field, NOT_SUPPORTED) == NOT_SUPPORTED and last.state != "lost"):
+            if not samples and (last.unreadable.get(field, NOT_SUPPORTED) == NOT_SUPPORTED and last.state == "ok"):
                 continue
-            reason = "" if samples else last.unreadable.get(field) or "the GPU has fallen off the bus"
+            reason = "" if samples else last.unreadable.get(field) or ("the GPU has fallen off the bus" if last.state == "lost" else last.unreadable[FATE])
             told.append(_one(metric, device, samples, reason))
         codes = (xids or {}).get(pci_slot(last.pci_bus_id or ""), [])
         reason = "the kernel log cannot be read" if xids is None else ""

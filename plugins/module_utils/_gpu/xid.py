@@ -19,7 +19,7 @@ import re
 import typing as t
 
 # At the beginning, because the kernel also repeats what users chose, as the path of a program.
-_LINE = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)\): (\d+)")
+_LINE = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9a-fA-F:.]+)(?: GPU-I:\d+)?\): (\d+)")  # of a MIG instance, its GPU counts
 HARDWARE = ("memory", "link", "bus", "power", "engine")
 
 
@@ -136,9 +136,10 @@ def messages(told: str) -> list[str]:
 
 
 def pci_slot(address: str) -> str:
-    """Bus and slot of C(0000:65:00), C(00000000:65:00.0) or C(65:00): the part that kernel log and NVML write alike."""
+    """Bus and slot of C(0000:65:00), C(00000000:65:00.0) or C(65:00), and the domain where it is not 0: what kernel log and NVML tell alike."""
     parts = address.split(".")[0].lower().split(":")
-    return ":".join(parts[-2:])
+    domain = parts[-3].lstrip("0") if len(parts) > 2 else ""
+    return ":".join([*([domain.zfill(4)] if domain else []), *parts[-2:]])
 
 
 def of_hardware(found: t.Iterable[tuple[str, int]]) -> dict[str, list[int]]:

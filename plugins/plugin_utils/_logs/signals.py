@@ -65,7 +65,7 @@ _KEYS = {
 _NEEDED = _KEYS - {"program", "device", "frequency", "new", "leads_to", "advice", "advice_zh"}
 # What of many lines calls, by key of a signal, and what it needs to know.
 _MANY = {"frequency": {"num_events", "minutes"}, "new": {"days"}}
-# Marks a line with the first signal that it has, and turns every PCI address into bus and slot, as metrics have it.
+# Marks a line with the first signal that it has, and turns every PCI address into what pci_slot of _gpu/xid.py makes of it.
 _MARK = """
 def id = ctx.signal.keySet().iterator().next();
 def known = params.signals[id];
@@ -86,7 +86,11 @@ if (params.signals[id].pci == true) {
   String name = ctx.device.name.toLowerCase();
   int dot = name.indexOf('.');
   def parts = (dot > 0 ? name.substring(0, dot) : name).splitOnToken(':');
-  ctx.device.name = parts[parts.length - 2] + ':' + parts[parts.length - 1];
+  String slot = parts[parts.length - 2] + ':' + parts[parts.length - 1];
+  String domain = parts.length > 2 ? parts[parts.length - 3] : '';
+  while (domain.startsWith('0')) { domain = domain.substring(1); }
+  while (domain.length() > 0 && domain.length() < 4) { domain = '0' + domain; }
+  ctx.device.name = domain.length() > 0 ? domain + ':' + slot : slot;
 }
 """
 

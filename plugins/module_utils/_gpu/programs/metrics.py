@@ -45,7 +45,7 @@ def registry_of(reading: Reading, now: float) -> t.Any:
     state = gauge("gpulab_gpu_host_state", "1 for the state the host's GPUs are in", "state")
     for name in HOST_STATES:
         state.labels(name).set(name == reading.state)
-    up = gauge("gpulab_gpu_up", "0 when the GPU has fallen off the bus", "gpu")
+    up = gauge("gpulab_gpu_up", "0 when the GPU has fallen off the bus or does not answer; by its PCI address when NVML does not list it", "gpu")
     info = gauge("gpulab_gpu_info", "Identity of the GPU", "gpu", "uuid", "name", "pci_bus_id", "driver_version")
     reasons = gauge("gpulab_gpu_throttled", "1 for each reason that holds the clocks down", "gpu", "reason")
     processes = gauge("gpulab_gpu_processes", "Processes on the GPU by user", "gpu", "user")
@@ -54,6 +54,9 @@ def registry_of(reading: Reading, now: float) -> t.Any:
     for boxed in (True, False):
         of_tasks.labels(str(boxed).lower()).set(sum(task["containerised"] == boxed for task in found))
     gauges = [(gauge(name, text, "gpu"), field, factor) for name, text, field, factor in _GAUGES]
+    for card in reading.unlisted:
+        if not card.elsewhere:
+            up.labels(card.pci_bus_id).set(0)
     for gpu in reading.gpus:
         index = str(gpu.index)
         up.labels(index).set(gpu.state == "ok")

@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 import pathlib
 
+import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.model import Gpu, Reading
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.series import series
 from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.workloads import tasks
-from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.xid import XIDS, events, meaning, messages, of_hardware
+from ansible_collections.gpulab.expansion.plugins.module_utils._gpu.xid import XIDS, events, meaning, messages, of_hardware, pci_slot
 
 DOCS = pathlib.Path(__file__).resolve().parents[5] / "docs" / "thresholds.md"
 LOG = """\
@@ -26,6 +27,22 @@ def test_a_users_bug_is_not_a_broken_gpu() -> None:
     assert events(LOG) == [("01:00", 31), ("01:00", 45), ("02:00", 79), ("03:00", 63), ("02:00", 999)]
     assert of_hardware(events(LOG)) == {"02:00": [79, 999]}
     assert meaning(999).kind == "engine"
+
+
+@pytest.mark.parametrize(
+    ("address", "slot"),
+    [
+        ("0000:65:00", "65:00"), ("00000000:65:00.0", "65:00"), ("65:00", "65:00"), ("0000:B3:00.0", "b3:00"),
+        ("000a:00:00", "000a:00:00"), ("0000000A:00:00.0", "000a:00:00"), ("0001:00:00", "0001:00:00"), ("10000:e1:00.0", "10000:e1:00"), ("", ""),
+    ],
+)  # fmt: skip
+def test_a_gpu_is_known_by_its_address_however_it_is_written(address: str, slot: str) -> None:
+    assert pci_slot(address) == slot
+
+
+def test_xids_of_instances_and_of_other_domains() -> None:
+    log = ["NVRM: Xid (PCI:0000:01:00 GPU-I:05): 94, pid=7194, Contained: CE User Channel", "NVRM: Xid (PCI:000a:00:00): 79, pid=12, name=a"]
+    assert events(log) == [("01:00", 94), ("000a:00:00", 79)]
 
 
 def test_what_the_kernel_repeats_of_a_user_is_no_xid() -> None:
