@@ -8,12 +8,11 @@ import datetime
 import functools
 import itertools
 import os
-import re
 import time
 import typing as t
 
 from ansible import constants
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import generate_ansible_template_vars, trust_as_template
 
@@ -75,44 +74,18 @@ class ActionModule(HostAction):
 
     # -- desired
 
-    def _values_of(self, items: t.Any) -> dict[str, t.Any]:
-        """The variables that C(items) name and that are templates, as values; Ansible would compile them anew for each resource and each item of a loop."""
-        words = re.compile(r"[A-Za-z_]\w*")
-        own = {name: value for name, value in self._vars.items() if isinstance(value, (str, list, dict)) and name not in ("hostvars", "vars", "groups")}
-
-        def means(name: str) -> set[str]:
-            """All words of its text, and of those that this names."""
-            seen: set[str] = set()
-            left = [name]
-            while left:
-                text = str(own.get(left.pop(), ""))
-                more = set(words.findall(text)) - seen if "{{" in text or "{%" in text else set()
-                seen |= more
-                left += more
-            return seen
-
-        out = {}
-        for name in sorted(set(words.findall(str(items))) & set(own)):
-            if not isinstance(own[name], str) or "item" in means(name):
-                continue  # another one for each
-            try:
-                out[name] = self._templar.template(self._vars[name])
-            except AnsibleError:
-                continue  # whoever needs it will be told; perhaps nobody does
-        return out
-
     def _resources(self, items: t.Any) -> list[Resource]:
         out: list[Resource] = []
-        variables = {**self._vars, **self._values_of(items)}
-        plain = self._templar.copy_with_new_env(available_variables=variables)
         for raw in items:
             kinds = [k for k in raw if k not in _ITEM_KEYS] if isinstance(raw, dict) else []
             if len(kinds) != 1 or kinds[0] not in KINDS:
                 expected = ", ".join(sorted(KINDS))
                 raise AnsibleActionFail(f"Each resource is expected to have one kind of {expected}, with when and loop beside it; got {raw!r}.", obj=raw)
-            loop = plain.template(raw["loop"]) if "loop" in raw else [None]
+            loop = self._templar.template(raw["loop"]) if "loop" in raw else [None]
             for item in loop:
-                templar = plain.copy_with_new_env(available_variables={**variables, "item": item}) if "loop" in raw else plain
+                templar = self._templar
+                if "loop" in raw:
+                    templar = templar.copy_with_new_env(available_variables={**self._vars, "item": item})
                 if "when" in raw and not self._holds(templar, raw["when"]):
                     continue
                 made = self._resource(kinds[0], templar, raw[kinds[0]], len(out))

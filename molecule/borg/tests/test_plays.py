@@ -107,7 +107,7 @@ def test_quota_and_storage_class(lab: Lab, backups: Backups) -> None:
     """A client that is over its quota is told so; what it had stays."""
     bucket = {"provider": "Other", "endpoint": "http://oss:8333", "bucket": "lab-backups", "access_key_id": "box-access-key", "path_style": True}
     before = backups.archives()
-    used = int(lab.sh("store1", "du -sm /srv/borg/repos/gpu1").stdout.split()[0])
+    used = int(lab.sh("store1", "du -s --block-size=1000000 /srv/borg/repos/gpu1").stdout.split()[0])  # borg's M is a million
     backups.play("borg.yml", borg_server_quota=f"{used + 20}M", borg_offsite={**bucket, "storage_class": "STANDARD_IA"})
     backups.quiet()
     assert "storage_class = STANDARD_IA" in lab.sh("store1", "cat /etc/gpulab/borg-offsite/rclone.conf").stdout

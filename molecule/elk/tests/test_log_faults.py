@@ -165,7 +165,7 @@ def test_a_clock_that_is_off(lab: Lab, logs: Logs) -> None:
     folder = "/run/systemd/system/gpulab-ship.service.d"
     ahead = "import time; now = time.time; time.time = lambda: now() + 120"
     lab.sh("gpu1", f"mkdir -p {folder} /run/ahead; echo '{ahead}' > /run/ahead/sitecustomize.py")
-    lab.sh("gpu1", f'printf "[Service]\\nEnvironment=PYTHONPATH=/run/ahead\\n" > {folder}/clock.conf')
+    lab.sh("gpu1", f'printf "[Service]\\nEnvironment=PYTHONPATH=/run/ahead:/usr/local/lib/gpulab\\n" > {folder}/clock.conf')
     lab.sh("gpu1", "systemctl daemon-reload && systemctl restart gpulab-ship")
     try:
         fault.say()
