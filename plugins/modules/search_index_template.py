@@ -52,7 +52,7 @@ EXAMPLES = r"""
   gpulab.expansion.search_index_template:
     engine: opensearch
     url: https://localhost:9200
-    ca_path: /etc/gpulab/ca/ca.pem
+    ca_path: /etc/gpulab/elk/ca.pem
     client_cert: /etc/gpulab/elk/admin.pem
     client_key: /etc/gpulab/elk/admin.key
     list:

@@ -124,8 +124,8 @@ def main() -> None:
         return health["number_of_nodes"] >= wanted["nodes"] and health["status"] in (["green"] if wanted["nodes"] else ["green", "yellow"])
 
     try:
-        client.wait(wanted["wait_seconds"])
-        told, health = client.get("/"), read_until(health_of, well, wanted["wait_seconds"], 1.0)
+        told = client.wait(wanted["wait_seconds"]) or client.get("/")
+        health = read_until(health_of, well, wanted["wait_seconds"], 1.0)
         newest = read_until(lambda: _newest(client, wanted["index"]), all_heard, wanted["wait_lines"], 1.0) if wanted["index"] else {}
         rules = read_until(lambda: _rules(client, wanted["alerts"]), set(wanted["rules"]).issubset, wanted["wait_lines"], 1.0) if wanted["alerts"] else []
     except ApiError as exc:

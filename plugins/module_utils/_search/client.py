@@ -72,10 +72,12 @@ class Client:
         """Whether C(username) has this password: asks C(path), which answers everybody who is somebody."""
         return self._ask("GET", path, who=(username, password)).status == 200
 
-    def wait(self, seconds: float) -> None:
-        """Until the engine answers this client; a unit that does not run, or one that refuses us for good, is not waited for."""
+    def wait(self, seconds: float) -> t.Any:
+        """What the engine says of itself as soon as it answers, None if it refuses. A unit that does not run is not waited for."""
+        answer = Answer(0, None)
 
         def ask() -> str:
+            nonlocal answer
             try:
                 answer = self._ask("GET", "/")
             except ApiError as exc:
@@ -88,6 +90,7 @@ class Client:
             why = read_until(ask, lambda told: not told or not self._running(), seconds, 1.0)
         if why:
             raise ApiError(why if why.endswith(".") else self._late(seconds))
+        return answer.body if answer.status < 300 else None
 
     def _late(self, seconds: float) -> str:
         return f"{self._access.url} is expected to be ready within {seconds:.0f} s, but is not: see journalctl -u {self._access.unit or 'its unit'}."
