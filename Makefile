@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup box box-down phase1 audit docs test lint unit contract roles e2e gpu soak bench
+.PHONY: help setup box box-down phase1 audit docs test lint unit contract roles e2e gpu release soak bench
 
 help: ## list what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -89,6 +89,10 @@ e2e: setup ## the README's commands, and the built and installed collection
 
 gpu: setup ## what is said of GPUs, on a host that has one, its driver and CUDA's compiler; as root
 	@$(BIN)/python -m pytest -q -rP tests/gpu
+
+release: setup ## CHANGELOG.md, out of changelogs/fragments, for the version in galaxy.yml
+	@$(BIN)/pip install -q antsibull-changelog
+	@PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/antsibull-changelog release --version $$(sed -n 's/^version: //p' galaxy.yml)
 
 soak: export SOAK := 1
 soak: test bench ## all of test, every place to be interrupted at, and the benches

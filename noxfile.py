@@ -60,7 +60,8 @@ def types(session: nox.Session) -> None:
 @nox.session(name="docs", default=False)
 def docs(session: nox.Session) -> None:
     """The documentation of each plugin and role as a page, and the build context of an image for AWX and ansible-navigator."""
-    session.install("-r", "requirements.txt", "antsibull-docs", "ansible-builder")
+    session.install("-r", "requirements.txt", "antsibull-docs", "ansible-builder", "antsibull-changelog")
+    session.run("antsibull-changelog", "lint")
     made = pathlib.Path(session.create_tmp())
     shutil.rmtree(made, ignore_errors=True)
     pages, image = made / "pages", made / "image"

@@ -30,7 +30,15 @@ from ansible_collections.gpulab.expansion.plugins.plugin_utils._roadmap.files im
 )
 def test_what_the_tags_leave_out_is_told_in_one_order(run: list[str], skip: list[str], told: str, tmp_path: pathlib.Path, monkeypatch: t.Any) -> None:
     """Ansible keeps them as sets, whose order is another in each run."""
-    assert outcome(tmp_path, monkeypatch, {"ansible_run_tags": run, "ansible_skip_tags": skip})["msg"][2] == told
+    assert told in outcome(tmp_path, monkeypatch, {"ansible_run_tags": run, "ansible_skip_tags": skip})["msg"]
+
+
+def test_what_another_module_brought_along_is_not_left_out(tmp_path: pathlib.Path, monkeypatch: t.Any) -> None:
+    """As elk does with the authority that signs for it."""
+    variables = {"ansible_run_tags": ["elk"], "groups": {"elk": ["mgmt1"], "authority": ["mgmt1"]}}
+    assert "authority: left out: --tags elk" in outcome(tmp_path, monkeypatch, variables)["msg"]
+    Ledger(str(tmp_path)).finish("mgmt1", "authority")
+    assert "authority: checked on mgmt1" in outcome(tmp_path, monkeypatch, variables)["msg"]
 
 
 def outcome(tmp_path: pathlib.Path, monkeypatch: t.Any, variables: dict[str, t.Any], check: bool = True, **args: t.Any) -> dict[str, t.Any]:
@@ -72,7 +80,7 @@ def test_a_labs_own_roadmap_leaves_nobody_out(tmp_path: pathlib.Path, monkeypatc
     (tmp_path / "own.yml").write_text("{evidence: {}, phases: {1: {}}, modules: {elk: {phase: 1}, notebooks: {phase: 1}}}", encoding="utf-8")
     Ledger(str(tmp_path)).note_gate("elk", {"passes": False, "reason": "elk expects cores."})
     told = outcome(tmp_path, monkeypatch, {"groups": {"elk": ["mgmt1"]}}, phase="1", roadmap=str(tmp_path / "own.yml"))
-    assert told["failed"] and [each["module"] for each in told["gpulab_outcomes"]] == ["gpu_node", "monitoring", "elk"]
+    assert told["failed"] and [each["module"] for each in told["gpulab_outcomes"]] == ["gpu_node", "authority", "monitoring", "elk"]
 
 
 ROADMAP = """
