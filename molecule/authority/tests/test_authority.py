@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import datetime
+import pathlib
 import typing as t
 
 import pytest
-from harness import Contract, Lab, Run
+from harness import ROOT, Contract, Lab, Run
 
 CA = "/etc/gpulab/ca"
 # the first root as if it ended soon
@@ -89,3 +90,12 @@ def test_a_lost_authority_is_not_replaced_unasked(contract: Contract, lab: Lab, 
 )
 def test_wrong_inputs(said: t.Callable[..., str], variables: dict[str, t.Any], sentence: str) -> None:
     assert sentence in said(**variables)
+
+
+def test_a_lab_that_adds_logs_keeps_its_authority(contract: Contract, tmp_path: pathlib.Path) -> None:
+    """Without a group it is the host that has the key, and not the first that could."""
+    (tmp_path / "hosts.yml").write_text("elk: {hosts: {store1: }}\nharbor: {hosts: {mgmt1: }}\n", encoding="ascii")
+    told = "- hosts: authority\n  gather_facts: false\n  tasks: [{ansible.builtin.debug: {msg: 'it is {{ groups.authority | join }}'}}]\n"
+    (tmp_path / "find.yml").write_text(f"- import_playbook: {ROOT}/playbooks/authority.yml\n{told}", encoding="utf-8")
+    run = Lab("gpulab-authority", tmp_path / "hosts.yml").play(tmp_path / "find.yml", check=True)
+    assert run.rc == 0 and '"msg": "it is mgmt1"' in run.output, run.output
