@@ -11,7 +11,7 @@ from ..plugin_utils._actions import PredictingAction
 
 
 class ActionModule(PredictingAction):
-    """Whether the new passphrase opens the repository already cannot be tried before its file is there."""
+    """Whether the new passphrase opens the repository already cannot be tried before the old one's file is there."""
 
     def requires(self, args: dict[str, t.Any]) -> set[tuple[str, str]]:
         return {("path", str(args.get("passphrase_file"))), ("content", str(args.get("passphrase_file")))}

@@ -244,15 +244,15 @@ def markers() -> dict[str, str]:
 
 
 def left_modules(folder: str, now: float) -> list[str]:
-    """Directories that ansible-core made for a module that nobody runs any more: it removes them at the end of a task, unless it is killed.
+    """Directories that were made for a module that nobody runs any more: they go at the end of a task, unless it is killed.
 
-    Without pipelining a module lies there with its arguments, secrets included, and a module's own files in a second one. Nobody else can enter, but
-    nobody removes them either.
+    Without pipelining ansible-core lays a module there with its arguments, secrets included. A module's own files are in a second one (_scratch.py).
+    Nobody else can enter, but nobody removes them either.
     """
     if not folder:
         return []
     homes = ["~", *([f"~{os.environ['SUDO_USER']}"] if os.environ.get("SUDO_USER") else [])]
-    folders = {os.path.expanduser(folder.replace("~", home, 1)) for home in homes}
+    folders = {os.path.expanduser(folder.replace("~", home, 1)) for home in homes} | {tempfile.gettempdir()}
     old = [
         path
         for place in folders

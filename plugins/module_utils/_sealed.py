@@ -24,7 +24,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.parsing.convert_bool import boolean
 
 # Options of this collection's modules, at any depth, whose texts are secret or may be.
-SECRET_OPTIONS = frozenset({"access_secret", "address", "content", "password", "settings", "sources", "token", "value"})
+SECRET_OPTIONS = frozenset({"access_secret", "address", "content", "new_passphrase", "password", "settings", "sources", "token", "value"})
 _RAW = frozenset({"settings", "value"})  # a number stays one; elsewhere a text is wanted, and a YAML number is one, too
 OPTION = "sealed"
 SPEC: dict[str, t.Any] = {OPTION: dict(type="str", no_log=True)}

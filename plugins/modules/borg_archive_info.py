@@ -74,6 +74,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, access_spec, ages
+from ..module_utils._scratch import scratch
 from ..module_utils._waiting import read_until
 
 
@@ -88,12 +89,12 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    wanted = module.params
+    wanted, tmp = module.params, scratch()
 
     def read() -> dict[str, t.Any]:
         now = time.time()
         try:
-            return ages(Borg(module.run_command, access_of(wanted, module.tmpdir)).read(wanted["last"]).archives, now)
+            return ages(Borg(module.run_command, access_of(wanted, tmp)).read(wanted["last"]).archives, now)
         except RepositoryMissing:
             return {"state": "absent", "archives": [], "newest_age": None, "now": now}
 

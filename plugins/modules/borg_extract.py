@@ -88,6 +88,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.client import Archive, Borg, BorgError, access_of, access_spec, newest, real_paths, shown
 from ..module_utils._prediction import prediction
+from ..module_utils._scratch import scratch
 
 
 def moment(text: str) -> float:
@@ -151,7 +152,7 @@ def main() -> None:
         before = moment(wanted["before"]) if wanted["before"] else time.time()
     except ValueError:
         module.fail_json(msg=f"before is expected as 2026-11-24 03:00, in the host's time, but is {wanted['before']!r}: write it like that.")
-    borg = Borg(module.run_command, access_of(wanted, module.tmpdir))
+    borg = Borg(module.run_command, access_of(wanted, scratch()))
     inside = [path.lstrip("/") for path in paths]
     in_place = paths if wanted["in_place"] else []
     try:

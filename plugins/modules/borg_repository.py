@@ -92,6 +92,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._borg.client import Borg, BorgError, RepositoryMissing, access_of, access_spec, ages, lost
 from ..module_utils._prediction import prediction, unknown
+from ..module_utils._scratch import scratch
 
 
 def main() -> None:
@@ -107,14 +108,14 @@ def main() -> None:
         supports_check_mode=True,
     )
     wanted = module.params
-    now = time.time()
+    now, tmp = time.time(), scratch()
 
     def borg(base_directory: str) -> Borg:
-        return Borg(module.run_command, access_of(wanted, module.tmpdir, base_directory))
+        return Borg(module.run_command, access_of(wanted, tmp, base_directory))
 
     try:
         try:
-            found = borg(module.tmpdir).read()  # reading leaves no trace in the real cache
+            found = borg(tmp).read()  # reading leaves no trace in the real cache
         except RepositoryMissing:
             gone = lost(wanted["repository"], wanted["known_id"], None)
             if gone:
@@ -123,7 +124,7 @@ def main() -> None:
             made = None
             if not module.check_mode:
                 borg(wanted["base_directory"]).create(wanted["encryption"])
-                made = borg(module.tmpdir).read(last=1)
+                made = borg(tmp).read(last=1)
                 after = {"encryption": made.encryption, "id": made.id}
             change = prediction("borg_repository", wanted["repository"], None, after)
             found_now = {**ages((), now), "state": "present" if made else "pending", "id": made and made.id}

@@ -93,6 +93,7 @@ import typing as t
 from ..module_utils._images.registry import Access, Registry, RegistryError, promote, split
 from ..module_utils._objects import exit_with
 from ..module_utils._prediction import Tree, prediction
+from ..module_utils._scratch import scratch
 from ..module_utils._sealed import SealedModule
 
 
@@ -150,7 +151,7 @@ def check_all(module: SealedModule, images: list[str]) -> None:
     """The programs find password and authority where those that are written with Go look for them."""
     params = module.plain
     registry = params["url"].rstrip("/").partition("://")[2]
-    with tempfile.TemporaryDirectory(dir=module.tmpdir) as folder:
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
         config = os.path.join(folder, "config.json")
         auth = base64.b64encode(f"{params['username']}:{params['password']}".encode()).decode()
         with open(config, "w", encoding="ascii", opener=lambda path, flags: os.open(path, flags, 0o600)) as handle:

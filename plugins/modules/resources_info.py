@@ -166,6 +166,7 @@ now:
 """
 
 from ..module_utils._host import HostReader, UnreadableHost, unwritten
+from ..module_utils._scratch import scratch
 from ..module_utils._sealed import SealedModule
 from ..module_utils._waiting import read_until
 
@@ -194,7 +195,7 @@ def main() -> None:
     awaited = module.plain["wait_for"]
     read_until(lambda: unwritten(awaited, module.plain["younger_than"]), lambda missing: not missing, module.plain["wait_seconds"], 0.5)
     try:
-        module.exit_json(changed=False, **HostReader(module.run_command, module.tmpdir, module._remote_tmp).read(module.plain))
+        module.exit_json(changed=False, **HostReader(module.run_command, scratch(), module._remote_tmp).read(module.plain))
     except UnreadableHost as exc:
         module.fail_json(msg=str(exc))
 

@@ -37,6 +37,7 @@ FRESH_SECONDS = 10  # a look is good for that long, where nothing was done meanw
 AT_HOME = (ROOT, pathlib.Path.home() / ".ssh")  # what a dry run must leave alone on the control node
 NAMES = ROOT / "inventories" / "box" / "names.yml"  # its folder has the box's group_vars, too
 UNKNOWN = "__unknown__"
+SUDOER = "lab-admin"  # who logs in where a test comes by ssh
 CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]  # as molecule/box/box.py has it
 
 # What one run of the tests tries of a role beside bare and converged: three commits in a row try all of it, and the soak all at once.
@@ -95,6 +96,16 @@ for kind, key, after in asked['changes']:
     else: r = 'nobody reads it'
     out.append(r)
 json.dump(out, sys.stdout)
+"""
+
+
+_SUDOER = f"""
+command -v sshd >/dev/null || {{ apt-get -qq update && apt-get -qq install -y --no-install-recommends openssh-server; }} >/dev/null 2>&1
+id {SUDOER} >/dev/null 2>&1 || useradd -m -s /bin/bash {SUDOER}
+install -d -m 700 -o {SUDOER} -g {SUDOER} /home/{SUDOER}/.ssh
+cat > /home/{SUDOER}/.ssh/authorized_keys
+echo '{SUDOER} ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/{SUDOER}
+systemctl start ssh
 """
 
 
@@ -208,6 +219,21 @@ class Lab:
     def box(self, *argv: str) -> None:
         self.acts += 1
         subprocess.run([_python(), str(ROOT / "molecule" / "box" / "box.py"), *argv], env=self.env, check=True)
+
+    def by_ssh(self, hosts: t.Iterable[str], folder: pathlib.Path) -> pathlib.Path:
+        """An inventory to read after the others: a user with sudo comes by ssh, and everything else is ansible-core's default. Its key is in C(folder)."""
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "key")], check=True)
+        key = (folder / "key.pub").read_text(encoding="ascii")
+        common = {"ansible_connection": "ssh", "ansible_user": SUDOER, "ansible_become": True, "ansible_remote_tmp": "~/.ansible/tmp"}
+        options = f"-i {folder}/key -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+        rows = {}
+        for host in hosts:
+            self.sh(host, _SUDOER, stdin=key)
+            address = self.sh(host, "hostname -i").stdout.split()[0]
+            rows[host] = {**common, "ansible_host": address, "ansible_ssh_common_args": options}
+        path = folder / "ssh.json"
+        path.write_text(json.dumps({"all": {"hosts": rows}}), encoding="ascii")
+        return path
 
     def sh(self, host: str, command: str, check: bool = True, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         self.acts += 1

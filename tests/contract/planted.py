@@ -28,7 +28,7 @@ import time
 import typing as t
 
 import yaml
-from harness import NAMES, ROOT, Contract, Lab, _tool, commits, kill_all
+from harness import NAMES, ROOT, SUDOER, Contract, Lab, _tool, commits, kill_all
 
 # The word stands at each place: ansible-core masks what is before an @, and what it finds as it is.
 AROUND = ("'\"\\", "\n\t", "@://u:p@%é", "A9")
@@ -297,17 +297,18 @@ class Planted:
         variables.write_text(json.dumps({**self.subject.variables, **self.variables(), **more}), encoding="utf-8")
         output = home / "output"
         env = {**self.lab.env, "ANSIBLE_HOME": str(home / "ansible"), "GPULAB_RECORD": str(home / "record"), "GPULAB_REPORTS": str(home / "reports")}
+        inventories = [str(self.lab.inventory), str(NAMES)]
         if situation.config == "stranger":
+            inventories.append(str(self.lab.by_ssh(self.subject.hosts, home)))
             (home / "ansible.cfg").write_text(_STRANGER.format(root=ROOT, home=home), encoding="utf-8")
             env["ANSIBLE_CONFIG"] = str(home / "ansible.cfg")
         elif situation.config == "none":
             (home / "none.cfg").touch()
             env.update(ANSIBLE_CONFIG=str(home / "none.cfg"), ANSIBLE_COLLECTIONS_PATH=str(ROOT / ".collections"))
-        argv = [_tool("ansible-playbook"), "-i", str(self.lab.inventory), "-i", str(NAMES), str(playbook), "-e", f"@{variables}", "--diff", situation.verbosity]
+        argv = [_tool("ansible-playbook"), *(word for path in inventories for word in ("-i", path)), str(playbook)]
+        argv += ["-e", f"@{variables}", "--diff", situation.verbosity, *(["--check"] if situation.check else [])]
         with open(output, "w", encoding="utf-8") as out:
-            process = subprocess.Popen(
-                argv + (["--check"] if situation.check else []), env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
-            )
+            process = subprocess.Popen(argv, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True)
             while process.poll() is None and situation.ending == "killed":
                 written = any(row[0] == "payload" for watcher in watchers for row in watcher.rows)
                 begun = re.search(self.data["kill_at"], output.read_text(encoding="utf-8", errors="replace"))
@@ -316,7 +317,8 @@ class Planted:
                     kill_all(process, str(home))
                 time.sleep(0.05)
             rc = process.wait()
-        variables.unlink()  # it is the test's own
+        for path in (variables, home / "key", home / "key.pub", home / "ssh.json"):  # they are the test's own
+            path.unlink(missing_ok=True)
         return rc, output.read_text(encoding="utf-8", errors="replace")
 
     def _control(self, home: pathlib.Path, text: str) -> list[tuple[str, str]]:
@@ -367,8 +369,9 @@ def read(role: str) -> dict[str, t.Any]:
     return t.cast("dict[str, t.Any]", yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {})
 
 
-_AGED = "find /tmp/.ansible -maxdepth 1 -name 'ansible-tmp-*' -exec touch -d '1 hour ago' {} + 2>/dev/null; true"
-_LEFT = "find /tmp/.ansible -maxdepth 1 -name 'ansible-tmp-*' 2>/dev/null; true"
+_PLACES = f"/tmp/.ansible /home/{SUDOER}/.ansible/tmp /root/.ansible/tmp"
+_AGED = f"find {_PLACES} -maxdepth 1 -name 'ansible-tmp-*' -exec touch -d '1 hour ago' {{}} + 2>/dev/null; true"
+_LEFT = f"find {_PLACES} -maxdepth 1 -name 'ansible-tmp-*' 2>/dev/null; true"
 
 
 def _each(lab: Lab, hosts: list[str], command: str) -> None:
@@ -388,7 +391,10 @@ def tried(contract: Contract, by_turns: int = 1, values: dict[str, t.Any] | None
     turns = all_pairs() if os.environ.get("SOAK") else turn(all_pairs(), by_turns)
     # with it, each option of a module is a field of the journal; and as if a run had been killed here before
     _each(lab, hosts, "apt-get -qq update && apt-get -qq install -y --no-install-recommends python3-systemd >/dev/null 2>&1")
-    _each(lab, hosts, f"mkdir -p -m 0700 /tmp/.ansible/ansible-tmp-1.1-1-1; {_AGED}")
+    with tempfile.TemporaryDirectory() as folder:
+        lab.by_ssh(hosts, pathlib.Path(folder))
+    home = f"/home/{SUDOER}/.ansible/tmp"
+    _each(lab, hosts, f"su {SUDOER} -c 'umask 077; mkdir -p {home}/ansible-tmp-1.1-1-1'; {_AGED}")
     start = ROOT / "playbooks" / begin["playbook"] if begin else playbook
     try:
         rc, text = planted.run(first, start, begin.get("variables"))

@@ -31,6 +31,8 @@ swap NAME         another archive in its place, with its name, its times, and no
 unlist NAME       an archive is taken out of the list
 older NAME        the list as it was before an archive
 future NAME       a new archive, and a list, of the year 2099
+spoil NAME        a new entry in the list that no key opens
+scrawl            the list itself is what no key opens
 key               a key with a line in it that is none of the key's
 refused           what an append-only session refuses; ends well if it refuses all of it
 bogus             put something under an id, that no archive needs, and delete it: no harm
@@ -240,6 +242,15 @@ elif verb == "future":
     manifest.archives[words[0]] = (another(words[0], newest, time=when.encode(), time_end=when.encode()), when)
     manifest.timestamp = when
     save()
+elif verb == "spoil":
+    hit = [os.urandom(32)]
+    repository.put(hit[0], os.urandom(100))
+    manifest.archives[words[0]] = (hit[0], "2099-01-01T00:00:00.000000")
+    save()
+elif verb == "scrawl":
+    hit = []
+    repository.put(MANIFEST, os.urandom(100))
+    repository.commit(compact=False)
 elif verb == "key":
     hit = []
     repository.save_key(repository.load_key() + b"\rlast_segment_checked = 999999\rid = " + b"0" * 64)

@@ -84,6 +84,17 @@ def paused(lab: Lab, host: str) -> t.Iterator[None]:
         subprocess.run(["docker", "unpause", f"{lab.prefix}-{host}"], check=True, capture_output=True)
 
 
+def bring_back(lab: Lab) -> None:
+    """By the play, whose dry run has said how much it moves."""
+    predicted = lab.play(ROOT / "playbooks" / "borg_unhide.yml", check=True, variables={"unhide_client": "gpu1"})
+    assert predicted.rc == 0, predicted.output
+    (rollback,) = [p for (_h, kind, _k), p in predicted.changes().items() if kind == "borg_rollback"]
+    real = lab.play(ROOT / "playbooks" / "borg_unhide.yml", variables={"unhide_client": "gpu1"})
+    assert real.rc == 0, real.output
+    (rolled_back,) = [p for (_h, kind, _k), p in real.changes().items() if kind == "borg_rollback"]
+    assert rollback["after"] == rolled_back["after"] and rollback["after"]["segments_aside"] > 0
+
+
 # -- hostile
 
 
@@ -144,15 +155,25 @@ def test_hostile_client_deletes_what_archives_need(backups: Backups) -> None:
     assert "Nothing is pruned or compacted" in backups.said("mgmt1", "gpulab-borg-retain.service")
     assert lab.sh("store1", f"du -sk {REPOSITORY}").stdout == size
 
-    predicted = lab.play(ROOT / "playbooks" / "borg_unhide.yml", check=True, variables={"unhide_client": "gpu1"})
-    (rollback,) = [p for (_h, kind, _k), p in predicted.changes().items() if kind == "borg_rollback"]
-    real = lab.play(ROOT / "playbooks" / "borg_unhide.yml", variables={"unhide_client": "gpu1"})
-    assert predicted.rc == real.rc == 0, real.output
-    (rolled_back,) = [p for (_h, kind, _k), p in real.changes().items() if kind == "borg_rollback"]
-    assert rollback["after"] == rolled_back["after"] and rollback["after"]["segments_aside"] > 0
+    bring_back(lab)
     for name in fault.before.values():
         lab.sh("mgmt1", ADMIN + f"borg extract --bypass-lock --dry-run ::{name}")
     fault.recovered("BorgObjectsLost; retention refuses; one play brings them back", started)
+
+
+@by_turns("hostile client")
+@pytest.mark.parametrize("words", [["spoil", "gpu1-x"], ["scrawl"]], ids=["an entry", "all of it"])
+def test_hostile_client_spoils_the_list_of_archives(backups: Backups, words: list[str]) -> None:
+    """Borg lists nothing then: neither what is missing nor what is there. The log still says where it was good."""
+    fault = Fault(backups, f"a hostile client spoils its list of archives: {words[0]}")
+    backups.hostile(*words)
+    started = time.monotonic()
+    assert not backups.watch()
+    assert (backups.metric("mgmt1", "admin_list_readable"), backups.metric("mgmt1", "admin_repository_readable")) == (0, 0)
+    assert not backups.retain() and not backups.backup()
+    bring_back(backups.lab)
+    backups.quiet()
+    fault.recovered("BorgRepositoryUnreadable; retention refuses; one play brings it back", started)
 
 
 # Verb of hostile.py, its words ({0} is the newest archive), and what the watch says; None where there is nothing to say

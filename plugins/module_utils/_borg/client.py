@@ -191,10 +191,8 @@ class Borg:
         """The repository's key, still protected by its passphrase, as text into C(path)."""
         self._borg("export the key of", ["key", "export"], ["::", path])
 
-    def rekey(self, passphrase_file: str) -> None:
-        """Protects the key with the passphrase in C(passphrase_file) from now on. Borg takes a new one from its environment only."""
-        with open(passphrase_file, encoding="utf-8") as handle:
-            new = handle.read().rstrip("\n")
+    def rekey(self, new: str) -> None:
+        """Protects the key with the passphrase C(new) from now on. Borg takes it from its environment only."""
         self._borg("change the passphrase of", ["key", "change-passphrase"], ["::"], environment={"BORG_NEW_PASSPHRASE": new})
 
     def extract(self, archive: str, paths: t.Sequence[str], destination: str) -> None:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Files that an earlier version of a role, or an input that is gone, has left. Never data: a role names each file that it once
-wrote, and a text by which it knows it for its own.
+wrote, and a text by which it knows it for its own, where others may write a file of that name.
 
 This plugin util is PRIVATE to the collection. It can have breaking changes at any time.
 """
@@ -20,10 +20,10 @@ from .base import Change, Resource, Seen, Step, World
 
 class Absent(Resource):
     kind = "absent"
-    spec: t.ClassVar[dict[str, t.Any]] = dict(path=dict(type="path", required=True), holds=dict(type="str", required=True))
+    spec: t.ClassVar[dict[str, t.Any]] = dict(path=dict(type="path", required=True), holds=dict(type="str", default=""))
 
     def query(self) -> dict[str, t.Any]:
-        return {"paths": [self.key, posixpath.dirname(self.key)], "contents": [self.key]}
+        return {"paths": [self.key, posixpath.dirname(self.key)], "contents": [self.key] if self.args["holds"] else []}
 
     def actual(self, seen: Seen) -> Tree | None:
         return {"present": seen["paths"].get(self.key) is not None}
@@ -43,7 +43,7 @@ class Absent(Resource):
             return None
         if observed["type"] != "file":
             raise self.error(f"a file that an earlier version wrote is expected there, but a {observed['type']} is found: remove it yourself if it shall go.")
-        if self.args["holds"] not in world.seen["contents"].get(self.key, ""):
+        if self.args["holds"] and self.args["holds"] not in world.seen["contents"].get(self.key, ""):
             return None  # somebody else's file of that name
         self.require_writable(world)
         step = Step("ansible.builtin.file", {"path": self.key, "state": "absent"})

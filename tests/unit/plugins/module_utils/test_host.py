@@ -97,8 +97,14 @@ def test_modules_of_runs_that_were_killed_are_seen(tmp_path: pathlib.Path, monke
         folder = tmp_path / f"ansible-{name}"
         folder.mkdir()
         os.utime(folder, (now - age, now - age))
+    own = tmp_path / "own"
+    monkeypatch.setattr(host.tempfile, "gettempdir", lambda: str(own))
+    (own / "ansible-moduletmp-left").mkdir(parents=True)
+    os.utime(own / "ansible-moduletmp-left", (now - 90_000, now - 90_000))
     monkeypatch.setattr(host, "_command_lines", lambda: "python3 /tmp/x/ansible-tmp-running/AnsiballZ_file_set.py")
-    assert host.left_modules(str(tmp_path), now) == [str(tmp_path / f"ansible-{name}") for name in ("moduletmp-left", "tmp-left")]
+    assert host.left_modules(str(tmp_path), now) == [
+        str(tmp_path / f"{name}") for name in ("ansible-moduletmp-left", "ansible-tmp-left", "own/ansible-moduletmp-left")
+    ]
     assert host.left_modules("", now) == []
 
 

@@ -40,6 +40,7 @@ def resources(*items: tuple[str, dict[str, t.Any]]) -> list[Resource]:
         "read": {"optional": False},
         "user": {"shell": "/bin/sh", "comment": "", "create_home": False},
         "python_env": {"index_url": "", "compile": True},
+        "absent": {"holds": ""},
         "ssh_key": {"comment": ""},
     }
     return [KINDS[kind]({**defaults.get(kind, {}), **args}, index) for index, (kind, args) in enumerate(items)]
@@ -210,6 +211,9 @@ def test_what_an_earlier_version_wrote_goes_and_nothing_else() -> None:
     assert compute(items, seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": None}, units=running), set()) == []
     after = foresee(seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": old}, **ours), [gone.as_prediction()])
     assert compute(items[:1], after, set()) == []
+    (by_name,) = resources(("absent", {"path": "/etc/lab/old.yml"}))
+    (gone,) = compute([by_name], seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": old}), set())
+    assert gone.after == {"present": False} and not by_name.query()["contents"], "a secret is not read to remove it"
     with pytest.raises(PlanError, match="a file that an earlier version wrote is expected there, but a directory is found: remove it yourself"):
         compute(items, seen(paths={"/etc/lab": ETC, "/etc/lab/old.yml": ETC}, units=running), set())
 
