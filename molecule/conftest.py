@@ -18,7 +18,7 @@ import testinfra
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "contract"))
 
-from harness import Contract, Lab, Subject, commits, states_of, turned  # noqa: E402
+from harness import Contract, Lab, Subject, commits, lives, states_of, turned  # noqa: E402
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -56,7 +56,8 @@ def contract(scenario: pathlib.Path, lab: Lab) -> Contract:
     """Run the states; leaves converged hosts. The report goes to reports/contract-<role>.txt."""
     subject = Subject.load(scenario / "contract.yml")
     found = Contract(subject, lab)
-    found.states(states_of(subject.name, commits(), bool(os.environ.get("SOAK"))))
+    soak = bool(os.environ.get("SOAK"))
+    found.states(states_of(subject.name, commits(), soak), lives(subject.name, commits(), soak))
     report = found.report()
     (ROOT / "reports").mkdir(exist_ok=True)
     (ROOT / "reports" / f"contract-{subject.name}.txt").write_text(report + "\n", encoding="utf-8")

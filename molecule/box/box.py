@@ -48,7 +48,7 @@ GPU_HOSTS = ("gpu1", "gpu2")
 HOSTS = (*GPU_HOSTS, "store1", "mgmt1")
 # The box's own object store; what opens it is not a secret of any lab.
 S3_ACCESS_KEY, S3_SECRET_KEY = "box-access-key", "box-secret-key"
-CAPABILITIES = ("SYS_ADMIN NET_ADMIN NET_RAW SYS_PTRACE SYS_CHROOT MKNOD AUDIT_WRITE DAC_READ_SEARCH SYS_NICE SYS_TIME IPC_LOCK SYSLOG").split()  # noqa: SIM905
+CAPABILITIES = ("SYS_ADMIN NET_ADMIN NET_RAW SYS_PTRACE SYS_CHROOT MKNOD AUDIT_WRITE DAC_READ_SEARCH SYS_NICE SYS_TIME IPC_LOCK SYSLOG LINUX_IMMUTABLE").split()  # noqa: SIM905
 
 
 # Seconds. A host is up after two, but two checkouts may be tried at once on two cores.

@@ -28,6 +28,7 @@ from ..plugin_utils._sweep import sweep
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _ITEM_KEYS = {"when", "loop"}
+APT_LOCK_SECONDS = 600  # as long as unattended upgrades may take
 _POLICY = f"#!/bin/sh\n# {POLICY_RC_D_MARK}\nexit 101\n"
 
 
@@ -183,10 +184,17 @@ class ActionModule(HostAction):
         for module, group in itertools.groupby(steps, lambda pair: pair[1].module):
             members = list(group)
             if module == "write":
-                self._execute(members[0][0], "gpulab.expansion.files", {"entries": [dict(s.args) for c, s in members]})
+                self._write([c for c, s in members], [dict(s.args) for c, s in members])
             else:
                 for change, step in members:
                     self._step(change, step)
+
+    def _write(self, changes: list[Change], entries: list[dict[str, t.Any]]) -> None:
+        """Together; one that fails names itself, and those before it are done."""
+        done = self._execute_module(module_name="gpulab.expansion.files", module_args={"entries": entries}, task_vars=self._vars)
+        if done.get("failed"):
+            failed = next((c for c, entry in zip(changes, entries) if entry["path"] == done.get("path")), changes[0])
+            raise self._failure(failed, "gpulab.expansion.files", done)
 
     def _step(self, change: Change, step: Step) -> None:
         if step.module == "packages":
@@ -215,7 +223,7 @@ class ActionModule(HostAction):
             names = list(change.resource.args["names"])
             if args["interrupted"]:
                 self._mend(change, names)
-            asked = {"name": names, "update_cache": True, "install_recommends": False, "state": "present"}
+            asked = {"name": names, "update_cache": True, "install_recommends": False, "state": "present", "lock_timeout": APT_LOCK_SECONDS}
             self._execute(change, "ansible.builtin.apt", asked)
         finally:
             if forbid:
@@ -232,17 +240,32 @@ class ActionModule(HostAction):
         halves = [line.split()[1] for line in listed.splitlines() if line.startswith("reinstreq ")]
         if halves:
             command("dpkg", "--remove", "--force-remove-reinstreq", "--force-depends", "--", *halves)
-        self._execute(change, "ansible.builtin.apt", {"update_cache": True})
-        apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confold", "--no-install-recommends"]
+        self._execute(change, "ansible.builtin.apt", {"update_cache": True, "lock_timeout": APT_LOCK_SECONDS})
+        apt = [
+            "env",
+            "DEBIAN_FRONTEND=noninteractive",
+            "apt-get",
+            "-q",
+            "-y",
+            "-o",
+            f"DPkg::Lock::Timeout={APT_LOCK_SECONDS}",
+            "-o",
+            "Dpkg::Options::=--force-confold",
+            "--no-install-recommends",
+        ]
         self._execute(change, "ansible.builtin.command", {"argv": [*apt, "--fix-broken", "satisfy", "--", ", ".join(names)]})
 
     def _execute(self, change: Change, module: str, args: dict[str, t.Any]) -> None:
         done = self._execute_module(module_name=module, module_args=args, task_vars=self._vars)
         if done.get("failed"):
-            said = ": ".join(filter(None, (done.get(name) for name in ("msg", "stderr", "module_stderr")))) or "it gave no reason"
-            raise AnsibleActionFail(
-                f"{self._host}: {change.resource.kind} {change.resource.key}: {module} failed: {said}", obj=self._origins[change.resource.index]
-            )
+            raise self._failure(change, module, done)
+
+    def _failure(self, change: Change, module: str, done: dict[str, t.Any]) -> AnsibleActionFail:
+        said = ": ".join(filter(None, (done.get(name) for name in ("msg", "stderr", "module_stderr")))) or "it gave no reason"
+        what = f"{change.resource.kind} {change.resource.key}"
+        if "No space left on device" in said or "Disk quota exceeded" in said:
+            said = f"a file system is full ({said.strip().splitlines()[-1]}): make room there, and run it again"
+        return AnsibleActionFail(f"{self._host}: {what}: {module} failed: {said}", obj=self._origins[change.resource.index])
 
     def _check(self, resources: list[Resource], changes: list[Change], seen: Seen) -> None:
         """Applied is what reads back as planned, and a package has brought what the role says it brings."""

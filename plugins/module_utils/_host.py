@@ -11,6 +11,7 @@ Nothing here changes the host; the package simulation works in a temporary direc
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import glob
 import grp
 import hashlib
@@ -18,7 +19,9 @@ import os
 import pwd
 import re
 import shutil
+import socket
 import stat
+import struct
 import tempfile
 import time
 import typing as t
@@ -31,6 +34,13 @@ from ._sealed import without_login
 Run = t.Callable[..., t.Tuple[int, str, str]]  # AnsibleModule.run_command
 CONTENT_LIMIT = 64 * 1024
 APT_AUTH = "/etc/apt/auth.conf.d"
+APT_CACHE = "/var/cache/apt/archives"
+APT_HOOKS = [  # programs that somebody has APT run, which a simulation must not; see apt.conf(5) and apt's json-hooks-protocol.md
+    f"{binary}{name}"
+    for binary in ("", "Binary::apt-get::")
+    for name in ("APT::Update::Pre-Invoke", "APT::Update::Post-Invoke", "APT::Update::Post-Invoke-Success", "APT::Update::Post-Invoke-Stats")
+    + ("DPkg::Pre-Invoke", "DPkg::Post-Invoke", "DPkg::Pre-Install-Pkgs", "AptCli::Hooks")
+]
 FACTS = "/etc/ansible/facts.d"
 LEFT_AFTER = 600  # seconds between putting a module on a host and running it; it is not seen as a process before
 MODULE_LEFT_AFTER = 86400  # no process names the directory of its own files
@@ -74,8 +84,10 @@ class HostReader:
             "paths": {path: read_path(path) for path in want["paths"]},
             "contents": contents,
             "users": {name: read_user(name) for name in want["users"]},
+            "groups": {name: read_group(name) for name in want["groups"]},
             "units": self.units(want["units"]),
             "python_envs": {path: read_python_env(path) for path in want["python_envs"]},
+            "addresses": {name: addresses(name) for name in want["addresses"]},
             "urls": {without_login(url): probe(url) for url in want["urls"]},
             "simulation": self.simulation(simulate, packages, interrupted),
             "dpkg_interrupted": interrupted,
@@ -91,7 +103,8 @@ class HostReader:
             argv = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Abbrev} ${Version}\n", "--", *names]
             for line in self._run(argv)[1].splitlines():
                 name, status, *version = line.split()
-                if status.startswith("ii"):
+                # what somebody wants of it is another matter: a held package is installed, too
+                if status[1:] == "i":
                     out[name] = version[0]
         return out
 
@@ -138,14 +151,19 @@ class HostReader:
             parts, auth = (os.path.join(tmp, part) for part in ("parts", "auth"))
             for folder, copied in (("/etc/apt/sources.list.d", parts), (APT_AUTH, auth)):
                 for path in glob.glob(f"{folder}/*"):
-                    if path not in sources:
+                    if path not in sources and os.path.isfile(path):  # apt goes over directories and dangling links, too
                         shutil.copy(path, copied)
+            hooks = os.path.join(tmp, "no_hooks")
+            with open(hooks, "w", encoding="ascii") as handle:
+                handle.write(no_hooks())
             for path, text in sources.items():
                 folder = auth if os.path.dirname(path) == APT_AUTH else parts
                 with open(os.path.join(folder, os.path.basename(path)), "w", encoding="utf-8") as handle:
                     handle.write(text)
             # Dir::Log too: apt-get -s still writes eipp.log.xz
             options = [
+                "-c",
+                hooks,
                 "-o",
                 f"Dir::State::Lists={tmp}/lists",
                 "-o",
@@ -181,11 +199,15 @@ class HostReader:
                 with open(os.path.join(tmp, "status"), "w", encoding="utf-8", errors="surrogateescape") as handle:
                     handle.write(status)
                 options += ["-o", f"Dir::State::status={tmp}/status"]
-            argv = ["apt-get", *options, "-s", "--no-install-recommends", "satisfy" if interrupted else "install", "--", *asked]
+            # -y, because the run says it, and then a held package is an error
+            argv = ["apt-get", *options, "-s", "-y", "--no-install-recommends", "satisfy" if interrupted else "install", "--", *asked]
             rc, out, err = self._run(argv, environ_update=env)
             if rc:
-                return {"error": first_error(err or out)}
-            return parse_simulation(out)
+                return {"error": first_error(err or out), "held": held(out)}
+            found = parse_simulation(out)
+            chosen = [f"{package['name']}={package['version']}" for package in found["install"]]
+            shown = self._run(["apt-cache", *options, "show", "--", *chosen], environ_update=env)[1] if chosen else ""
+            return {**found, "needs": room_needed(shown)}
 
 
 def without_halves(status: str) -> str:
@@ -203,6 +225,17 @@ def first_error(text: str) -> str:
     return lines[0] if lines else "no reason given"
 
 
+def no_hooks() -> str:
+    """A configuration for C(apt-get -c), which is read after all others."""
+    return "".join(f"#clear {name};\n" for name in APT_HOOKS)
+
+
+def held(text: str) -> list[str]:
+    """What apt-get would have to change though C(apt-mark hold) forbids it."""
+    found = re.search(r"(?m)^The following held packages will be changed:\n((?:  .*\n)+)", text)
+    return found.group(1).split() if found else []
+
+
 def parse_simulation(text: str) -> dict[str, t.Any]:
     """C(Inst name [old] (new ...)) and C(Remv name [old]) lines of C(apt-get -s), see apt-get(8)."""
     install: list[dict[str, str | None]] = []
@@ -214,6 +247,12 @@ def parse_simulation(text: str) -> dict[str, t.Any]:
         elif line.startswith("Remv "):
             remove.append(line.split()[1])
     return {"install": install, "remove": remove}
+
+
+def room_needed(text: str) -> dict[str, int]:
+    """Bytes that packages need, by place: what C(apt-cache show) says of them, which counts what is unpacked in KiB."""
+    found = {name: sum(int(number) for number in re.findall(rf"(?m)^{name}: ([0-9]+)$", text)) for name in ("Installed-Size", "Size")}
+    return {"/usr": found["Installed-Size"] * 1024, APT_CACHE: found["Size"]}
 
 
 def dpkg_interrupted() -> bool:
@@ -274,7 +313,9 @@ def _command_lines() -> str:
 
 def policy_rc_d() -> str:
     text = read_text(POLICY_RC_D)
-    return "absent" if text is None else "ours" if POLICY_RC_D_MARK in text else "foreign"
+    if text is not None and POLICY_RC_D_MARK in text:
+        return "ours"
+    return "foreign" if os.path.lexists(POLICY_RC_D) else "absent"  # a dangling link is somebody's, too
 
 
 def read_text(path: str) -> str | None:
@@ -309,9 +350,32 @@ def read_path(path: str) -> dict[str, t.Any] | None:
     }
     if kind == "file":
         out["sha256"] = sha256_of(path)
-    elif kind == "directory":
-        out["read_only"] = bool(os.statvfs(path).f_flag & os.ST_RDONLY)
+    elif kind == "link":
+        out["target"] = os.readlink(path)
+    if kind != "file" and os.path.isdir(path):
+        mounted = os.statvfs(path)
+        out["read_only"] = bool(mounted.f_flag & os.ST_RDONLY)
+        out["free"] = mounted.f_bavail * mounted.f_frsize
+    if kind in ("file", "directory") and _flags(path) & (FS_IMMUTABLE_FL | FS_APPEND_FL):
+        out["immutable"] = True
     return out
+
+
+FS_IOC_GETFLAGS, FS_IMMUTABLE_FL, FS_APPEND_FL = 0x80086601, 0x10, 0x20  # <linux/fs.h>, see ioctl_iflags(2)
+
+
+def _flags(path: str) -> int:
+    """What lsattr shows; 0 where the file system has none."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return 0
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(handle, FS_IOC_GETFLAGS, bytes(4)))[0])
+    except OSError:
+        return 0
+    finally:
+        os.close(handle)
 
 
 def others_read(mode: str) -> bool:
@@ -341,6 +405,14 @@ def read_user(name: str) -> dict[str, t.Any] | None:
     }
 
 
+def read_group(name: str) -> dict[str, t.Any] | None:
+    try:
+        entry = grp.getgrnam(name)
+    except KeyError:
+        return None
+    return {"gid": entry.gr_gid, "members": sorted({*entry.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == entry.gr_gid)})}
+
+
 def read_python_env(path: str) -> dict[str, str] | None:
     """Distributions by normalised name (PEP 503) and version, read from the C(.dist-info) folders."""
     if not os.path.exists(os.path.join(path, "bin", "python")):
@@ -355,6 +427,14 @@ def read_python_env(path: str) -> dict[str, str] | None:
 
 def normalised(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def addresses(name: str) -> list[str]:
+    """What the host's resolver says: /etc/hosts, DNS, and what else nsswitch.conf names."""
+    try:
+        return sorted({str(row[4][0]) for row in socket.getaddrinfo(name, None, proto=socket.IPPROTO_TCP)})
+    except (OSError, UnicodeError):
+        return []
 
 
 def probe(url: str) -> str | None:

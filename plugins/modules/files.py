@@ -94,10 +94,15 @@ def write(wanted: dict[str, t.Any], exists: bool, new_content: bool) -> None:
             stream.write(wanted["content"] or "")
             stream.flush()
             os.fsync(stream.fileno())
-    os.chown(target, owner, group)
-    os.chmod(target, int(wanted["mode"], 8))
-    if target != path:
-        os.replace(target, path)
+    try:
+        os.chown(target, owner, group)
+        os.chmod(target, int(wanted["mode"], 8))
+        if target != path:
+            os.replace(target, path)
+    except OSError:
+        if target != path:
+            os.unlink(target)
+        raise
 
 
 def main() -> None:
@@ -121,7 +126,7 @@ def main() -> None:
             desired["sha256"] = hashlib.sha256((wanted["content"] or "").encode()).hexdigest()
         observed = read_path(path)
         if observed and observed["type"] != wanted["type"]:
-            module.fail_json(msg=f"{path} is expected to be a {wanted['type']}, but is a {observed['type']}: move it away first.")
+            module.fail_json(msg=f"{path} is expected to be a {wanted['type']}, but is a {observed['type']}: move it away first.", path=path)
         after = difference(desired, observed)
         if not after:
             continue
@@ -134,7 +139,7 @@ def main() -> None:
         try:
             write(wanted, bool(observed), "sha256" in after)
         except (OSError, KeyError) as exc:
-            module.fail_json(msg=f"{path} is expected to become writable as {wanted['owner']}:{wanted['group']} {wanted['mode']}, but: {exc}")
+            module.fail_json(msg=f"{path} is expected to become writable as {wanted['owner']}:{wanted['group']} {wanted['mode']}, but: {exc}", path=path)
     module.exit_json(changed=bool(predictions), gpulab_prediction=predictions)
 
 

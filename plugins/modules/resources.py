@@ -53,6 +53,8 @@ options:
       - "C(absent): C(path), a file that an earlier version of a role wrote, or that came from an input that is gone; C(holds), a text that it has if it is
         that file: another one of that name is left alone; without it, the name alone says so. Never a directory, never data. A unit that read it names its
         directory in C(restarted_by)."
+      - "C(needs): C(directory), or C(address_of) (the name of a host), which must be there already, because no role makes it; C(set_by), the variable that
+        names it."
       - "C(programs): C(names) of modules in the collection's C(plugins/module_utils) that timers and services run, as V(_gpu.programs.metrics). They come
         with all that they import into C(/usr/local/lib/gpulab), and are run with C(PYTHONPATH=/usr/local/lib/gpulab python3 -m gpulab._gpu.programs.metrics)."
       - "C(unit): C(name), C(state) (V(started) or V(stopped)), C(enabled), C(restarted_by) (paths), C(runs) (the name of its program, if it runs for long: a

@@ -39,6 +39,11 @@ options:
     type: list
     elements: str
     default: []
+  groups:
+    description: Names of groups.
+    type: list
+    elements: str
+    default: []
   units:
     description: Names of systemd units, with suffix.
     type: list
@@ -64,6 +69,11 @@ options:
         description: Content of deb822 files by path, as they will be.
         type: dict
         default: {}
+  addresses:
+    description: Names of hosts whose addresses the host shall look up.
+    type: list
+    elements: str
+    default: []
   urls:
     description: Addresses to ask whether they answer.
     type: list
@@ -110,7 +120,9 @@ packages:
 paths:
   description:
     - C(type), C(mode), C(owner), C(group), C(size), C(mtime), and C(sha256) of a file that everybody may read, or
-      C(read_only) of a directory, by path; none when it is absent.
+      C(read_only) and C(free) (bytes) of a directory, by path; none when it is absent.
+    - C(target) of a link.
+    - C(immutable) is there where C(lsattr) shows C(i) or C(a).
   returned: always
   type: dict
 contents:
@@ -121,6 +133,10 @@ users:
   description: C(uid), C(home), C(shell), C(group), C(groups) by name; none when it is absent.
   returned: always
   type: dict
+groups:
+  description: C(gid), and C(members), also those whose primary group it is, by name; none when it is absent.
+  returned: always
+  type: dict
 units:
   description: C(active), C(enabled), C(need_daemon_reload), C(since) (seconds since the epoch) by name; none when it is absent.
   returned: always
@@ -129,12 +145,18 @@ python_envs:
   description: Versions by distribution name, by path; none when there is no environment.
   returned: always
   type: dict
+addresses:
+  description: Addresses by name of a host; empty where the host finds none.
+  returned: always
+  type: dict
 urls:
   description: By address, without user and password, none when it answered, else what it said.
   returned: always
   type: dict
 simulation:
-  description: C(install) (name, version, old version) and C(remove) of the transaction, or C(error); none when not needed.
+  description: >-
+    C(install) (name, version, old version) and C(remove) of the transaction, and C(needs) (bytes by path); or C(error), and C(held)
+    packages. None when not needed.
   returned: always
   type: dict
 dpkg_interrupted:
@@ -179,12 +201,14 @@ def main() -> None:
             paths=names,
             contents=names,
             users=names,
+            groups=names,
             units=names,
             python_envs=names,
             simulate=dict(
                 type="dict",
                 options=dict(install=dict(type="list", elements="str", default=[]), sources=dict(type="dict", default={})),
             ),
+            addresses=names,
             urls=names,
             wait_for=dict(type="dict", default={}),
             younger_than=dict(type="float"),

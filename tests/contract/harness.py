@@ -28,7 +28,8 @@ import typing as t
 import jsonschema
 import pytest
 import yaml
-from shown import Difference, Noise, Shown, World, empty_promises, silent
+from lived_in import BUSY, HOOKED, LIVEABLE
+from shown import AT_TIMES, Difference, Noise, Shown, World, empty_promises, silent
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READER = pathlib.Path(__file__).with_name("host_reader.py")
@@ -38,6 +39,7 @@ AT_HOME = (ROOT, pathlib.Path.home() / ".ssh")  # what a dry run must leave alon
 NAMES = ROOT / "inventories" / "box" / "names.yml"  # its folder has the box's group_vars, too
 UNKNOWN = "__unknown__"
 SUDOER = "lab-admin"  # who logs in where a test comes by ssh
+LIVES = {HOOKED: AT_TIMES + "somebody's hooks of APT"}
 CHECKOUT = hashlib.sha256(str(ROOT).encode()).hexdigest()[:6]  # as molecule/box/box.py has it
 
 # What one run of the tests tries of a role beside bare and converged: three commits in a row try all of it, and the soak all at once.
@@ -152,8 +154,16 @@ def states_of(role: str, number: int, soak: bool) -> tuple[str, ...]:
     """The states that commit C(number) tries of a role; not the same ones of all roles, so that each commit takes about as long."""
     if soak:
         return STATES
-    roles = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/contract.yml"))
-    return TURNS[(number + roles.index(role)) % len(TURNS)]
+    return TURNS[(number + _roles().index(role)) % len(TURNS)]
+
+
+def lives(role: str, number: int, soak: bool) -> bool:
+    """Whether commit C(number) tries C(role) on hosts that somebody lives on: one role each, because they are made for it alone."""
+    return soak or _roles()[number % len(_roles())] == role
+
+
+def _roles() -> list[str]:
+    return sorted(path.parent.name for path in (ROOT / "molecule").glob("*/contract.yml"))
 
 
 def turned(classes: t.Sequence[str], number: int) -> list[bool]:
@@ -214,6 +224,7 @@ class Lab:
         self.looks: list[float] = []  # seconds of each look at a host
         self._details: dict[str, dict[tuple[str, int], dict[str, t.Any]]] = {}  # of the files of each host, by path and time of change
         self._newest: dict[str, int] = {}
+        self.more: list[pathlib.Path] = []  # inventories that are read after the lab's own
         self.env.pop("ANSIBLE_FORCE_COLOR", None)  # molecule sets it, and it breaks JSON on the terminal
 
     def box(self, *argv: str) -> None:
@@ -245,7 +256,8 @@ class Lab:
         with tempfile.TemporaryDirectory() as tmp:
             record = pathlib.Path(tmp) / "record"
             env = {**self.env, "GPULAB_RECORD": str(record), "GPULAB_REPORTS": tmp}
-            argv = [_tool("ansible-playbook"), "-i", str(self.inventory), "-i", str(NAMES), str(playbook), "-e", json.dumps(variables or {})]
+            inventories = [word for path in (self.inventory, NAMES, *self.more) for word in ("-i", str(path))]
+            argv = [_tool("ansible-playbook"), *inventories, str(playbook), "-e", json.dumps(variables or {})]
             started = time.monotonic()
             with open(pathlib.Path(tmp) / "output", "w+", encoding="utf-8") as output:
                 process = subprocess.Popen(
@@ -354,13 +366,14 @@ class Contract:
         self.tried: list[str] = []
         self.whole = True  # then what was never needed is needed nowhere
         self.variables = dict(subject.variables)
-        self.noise = Noise(subject.moving, subject.moving_units, subject.brings)
+        self.noise = Noise({**subject.moving, **LIVES}, {**subject.moving_units, BUSY: AT_TIMES + "somebody's unattended upgrades"}, subject.brings)
         self._last: tuple[int, float, dict[str, Shown]] | None = None
 
     # -- steps
 
     def fresh(self) -> None:
         """Hosts on which nobody has run the role."""
+        self.lab.more = []
         self.lab.box("fresh", *self.subject.hosts, *self.subject.others)
         for host, commands in self.subject.already.items():
             self.lab.sh(host, commands)
@@ -441,9 +454,12 @@ class Contract:
 
     # -- states
 
-    def states(self, names: t.Sequence[str]) -> None:
+    def states(self, names: t.Sequence[str], lived_in: bool) -> None:
         """Bare, converged and these; then the hosts are as the subject's variables say."""
         self.whole = {*STATES} == {*names}
+        if lived_in:
+            self.lived_in()
+            self.tried.append("lived-in")
         self.fresh()
         for name in ("bare", *names):
             getattr(self, name)()
@@ -459,6 +475,27 @@ class Contract:
         self.agree("bare", dry, real)
         self._say("bare", dry, real)
         self.settled("converged")
+
+    def lived_in(self) -> None:
+        """Bare, but for what real hosts have; and a user with sudo comes by ssh, with ansible-core's defaults."""
+        self.fresh()
+        with tempfile.TemporaryDirectory() as folder:
+            self.lab.more = [self.lab.by_ssh(self.subject.hosts, pathlib.Path(folder))]
+            for host in self.subject.hosts:
+                for habit, command in LIVEABLE.items():
+                    done = self.lab.sh(host, command, check=False)
+                    assert not done.returncode, (host, habit, done.stderr)
+                self.lab.sh(host, f"truncate -s 0 {HOOKED}")
+            dry = self.dry_run("lived-in")
+            for host in self.subject.hosts:
+                hooked = self.lab.sh(host, f"cat {HOOKED}").stdout
+                if hooked:
+                    self._disagree("lived-in", "L0", f"{host}: the dry run executed hooks of APT: {hooked.split()}")
+            real = self.apply("lived-in", dry)
+            self.agree("lived-in", dry, real)
+            self._say("lived-in", dry, real)
+            self.settled("lived-in, converged")
+            self.lab.more = []
 
     def drifted(self) -> None:
         expected = set()

@@ -33,6 +33,7 @@ ALWAYS_MOVING = {
     "/run/lock": "locks come and go",
     "/run/credentials": "systemd mounts one for a unit that it starts",
     "/run/credentials/*": "systemd mounts one for a unit that it starts",
+    "/run/motd.dynamic": "what who logs in by ssh is greeted with",
     "/run/mount": "mount notes here what it mounts",
     "/run/mount/utab*": "mount notes here what it mounts",
     "/run/log/journal*": "the journal",
@@ -214,14 +215,16 @@ def differences(before: Shown, after: Shown) -> dict[str, Difference]:
 class Expected:
     """What the predictions for one host let one expect of what it shows."""
 
-    def __init__(self, predictions: t.Iterable[Thing]) -> None:
+    def __init__(self, predictions: t.Iterable[Thing], world: World) -> None:
+        self._world = world
         self.things: dict[str, dict[str, t.Any]] = collections.defaultdict(dict)  # key -> leaf -> value or unknown
         self.before: dict[str, dict[str, t.Any] | None] = {}
         self.folders: list[str] = []
         self.packages = False
         self.units = False
         for one in predictions:
-            self._take(one["kind"], one["key"], one["before"], one["after"])
+            key = self._world.place(one["key"]) if one["key"].startswith("/") else one["key"]
+            self._take(one["kind"], key, one["before"], one["after"])
 
     def _take(self, kind: str, key: str, before: t.Any, after: Thing) -> None:
         if kind in FILES:
@@ -327,6 +330,18 @@ class World:
         self.found = differences(self.before, self.after)
         self.children = collections.Counter(posixpath.dirname(key) for key in self.found if key.startswith("/"))
 
+    def place(self, path: str) -> str:
+        """Where C(path) lies: a directory above it may be a link."""
+        *above, name = path.split("/")
+        where = ""
+        for part in above[1:]:
+            where = f"{where}/{part}"
+            thing = self.before.get(where) or {}
+            target = thing.get("details", {}).get("target")
+            if target:
+                where = self.place(posixpath.normpath(posixpath.join(posixpath.dirname(where), target)))
+        return f"{where}/{name}"
+
     def came(self) -> list[str]:
         """Packages that were not there before in this version."""
         return [k[8:] for k, d in self.found.items() if k.startswith("package:") and "version" in d.leaves and self.after.get(k, {}).get("version")]
@@ -334,7 +349,7 @@ class World:
 
 def silent(world: World, predictions: t.Iterable[Thing]) -> t.Iterator[Difference]:
     """What differs, and neither was predicted, nor follows from what was, nor moves by itself."""
-    expected = Expected(predictions)
+    expected = Expected(predictions, world)
     for key in sorted(world.found):
         difference = world.found[key]
         left = expected.missing(difference, world.after)
@@ -359,7 +374,7 @@ def _more_than_times(difference: Difference, world: World) -> bool:
 
 def empty_promises(world: World, predictions: t.Iterable[Thing]) -> t.Iterator[str]:
     """The other direction: predicted leaves that were so before, and what a prediction says of before that was not so."""
-    expected = Expected(predictions)
+    expected = Expected(predictions, world)
     names: dict[str, str] = {}
     for kind, number, name in _names(world):
         names.setdefault(f"{kind}:{number}", name)  # the first account of a number gives it its name

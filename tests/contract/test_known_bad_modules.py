@@ -15,7 +15,8 @@ import typing as t
 
 import pytest
 import yaml
-from harness import AT_HOME, ROOT, STATES, TURNS, Contract, Lab, Subject, kill_all, states_of, turned
+from harness import AT_HOME, ROOT, STATES, TURNS, Contract, Lab, Subject, kill_all, lives, states_of, turned
+from shown import Noise, World
 
 BAD = pathlib.Path(__file__).parent / "known_bad_modules"
 sys.path.insert(0, str(BAD))
@@ -159,6 +160,21 @@ def test_three_commits_in_a_row_try_every_state() -> None:
         for first in range(len(TURNS)):
             assert {state for number in range(first, first + 3) for state in states_of(role, number, soak=False)} == {*STATES}
         assert states_of(role, 0, soak=True) == STATES
+
+
+def test_each_commit_tries_one_role_on_hosts_that_somebody_lives_on() -> None:
+    roles = [path.parent.name for path in (ROOT / "molecule").glob("*/contract.yml")]
+    tried = [[role for role in roles if lives(role, number, soak=False)] for number in range(len(roles))]
+    assert all(len(each) == 1 for each in tried) and {role for each in tried for role in each} == {*roles}
+    assert all(lives(role, 0, soak=True) for role in roles)
+
+
+def test_a_directory_that_is_a_link_is_where_it_leads() -> None:
+    def link(target: str) -> dict[str, t.Any]:
+        return {"mode": 0o120777, "details": {"target": target}}
+
+    world = World({"/opt": link("srv/opt"), "/srv/opt/lab": link("../../data"), "/data": {"mode": 0o40755}}, {}, Noise({}, {}, {}))
+    assert [world.place(path) for path in ("/opt/lab/env/bin", "/opt/lab", "/etc/x")] == ["/data/env/bin", "/srv/opt/lab", "/etc/x"]
 
 
 def test_each_commit_tries_one_long_test_of_each_class_and_each_has_its_turn() -> None:

@@ -31,7 +31,7 @@ class User(Resource):
         return str(self.args["name"])
 
     def query(self) -> dict[str, t.Any]:
-        return {"users": [self.key]}
+        return {"users": [self.key], "groups": [self.key]}
 
     def brings(self) -> set[Thing]:
         return {("user", self.key)}
@@ -50,8 +50,21 @@ class User(Resource):
         desired = {**asked, "group": self.key}
         if observed is None:
             desired["uid"] = unknown("server_assigned")
+        if observed is not None and (observed["home"], observed["group"]) != (desired["home"], desired["group"]):
+            raise self.error(
+                f"the role's own account is expected to have the home {desired['home']} and the group {desired['group']}, but one is there with "
+                f"{observed['home']} and {observed['group']}: it is somebody's, so rename it, or move its home and group if it shall be the role's."
+            )
         after = difference(desired, observed)
         if not after:
             return None
         args = {"name": self.key, "system": True, "create_home": self.args["create_home"], **asked}
+        group = world.seen["groups"].get(self.key)
+        if observed is None and group is not None:
+            if group["members"]:
+                raise self.error(
+                    f"a group of its own is expected to be free for it, but there is one with {', '.join(group['members'])} in it, who could then read "
+                    "what is the role's: rename that group."
+                )
+            args["group"] = self.key  # useradd makes none of a name that is taken
         return Change(self, None if observed is None else project(observed, after), after, (), (Step("ansible.builtin.user", args),))

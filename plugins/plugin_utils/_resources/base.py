@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import math
 import posixpath
 import typing as t
 from urllib.parse import unquote, urlsplit
@@ -174,11 +175,25 @@ class Resource:
         return PlanError(f"{self.kind} {self.key}: {message}", self.index)
 
     def require_writable(self, world: World) -> None:
-        parent = world.seen["paths"].get(posixpath.dirname(self.key))
-        if parent is not None and parent.get("read_only"):
-            raise self.error(
-                f"{posixpath.dirname(self.key)} is expected to be writable, but is mounted read-only: mount it read-write, or choose another place."
-            )
+        """That what is there can be replaced, and something new be made."""
+        for path in (posixpath.dirname(self.key), self.key):
+            found = world.seen["paths"].get(path) or {}
+            if found.get("read_only"):
+                raise self.error(f"{path} is expected to be writable, but is mounted read-only: mount it read-write, or choose another place.")
+            if found.get("immutable"):
+                raise self.error(f"{path} is expected to be writable, but somebody has made it immutable: see lsattr, and run chattr -i -a {path} there.")
+
+    def require_room(self, world: World, places: t.Mapping[str, int]) -> None:
+        """C(places) are bytes by path; what is not there yet lies in the nearest directory above."""
+        for path, needed in places.items():
+            place = path
+            while world.seen["paths"].get(place) is None and place != "/":
+                place = posixpath.dirname(place)
+            free = (world.seen["paths"].get(place) or {}).get("free")
+            if free is not None and free < needed:
+                raise self.error(
+                    f"{math.ceil(needed / 1e6)} MB are expected to be free on the file system of {place}, but {free // 1_000_000} MB are: make room there."
+                )
 
     def require_parent(self, world: World) -> None:
         self.require_writable(world)
@@ -187,6 +202,11 @@ class Resource:
                 f"its directory {posixpath.dirname(self.key)} is expected to exist or to come earlier in this list, and does neither: "
                 "list the directory, or the package that brings it."
             )
+
+
+def ancestors(path: str) -> list[str]:
+    """C(path) and the directories above it."""
+    return [path] if path == "/" else [path, *ancestors(posixpath.dirname(path))]
 
 
 def become(rows: dict[str, Tree | None], key: str, after: Tree, new: Tree) -> None:

@@ -52,11 +52,17 @@ class Path(Resource):
         observed = world.seen["paths"][self.key]
         if observed is None:
             self.require_parent(world)
+        elif observed.get("target") == "/dev/null" and posixpath.dirname(self.key).endswith("/systemd/system"):
+            name = posixpath.basename(self.key)
+            raise self.error(
+                f"a file is expected there, but a link to /dev/null is found, which masks the unit: ask who did it, then run systemctl unmask {name} there."
+            )
         elif observed["type"] != desired["type"]:
             raise self.error(f"a {desired['type']} is expected there, but a {observed['type']} is found: move it away, nothing is deleted for you.")
         after = difference(desired, observed)
         if not after:
             return None
+        self.require_writable(world)
         impact: tuple[str, ...] = () if observed is None else ("changes what is there",)
         return Change(self, None if observed is None else project(observed, after), after, impact, (step,), text if "sha256" in after else None)
 

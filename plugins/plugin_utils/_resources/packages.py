@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ...module_utils._host import APT_AUTH
+from ...module_utils._host import APT_AUTH, APT_CACHE
 from ...module_utils._prediction import Tree
 from .._ledger import Thing
-from .base import Change, Resource, Seen, Step, World, split_login
+from .base import Change, Resource, Seen, Step, World, ancestors, split_login
 from .files import File
 
 # Upgrading or removing these kills running jobs or needs a reboot, so it needs a named confirmation (design, rule 7).
@@ -47,7 +47,7 @@ class Packages(Resource):
         return {
             "simulate": {"install": list(self.args["names"])},
             "packages": list(self.args["names"]),
-            "paths": self._brings("paths"),
+            "paths": [*self._brings("paths"), *ancestors(APT_CACHE), "/usr"],
             "units": self._brings("units"),
             "users": self._brings("users"),
         }
@@ -75,11 +75,15 @@ class Packages(Resource):
         seen = world.seen
         wanted = [name for name in self.args["names"] if not seen["packages"][name]]
         simulation = seen["simulation"] or {"install": [], "remove": []}
+        if simulation.get("held"):
+            held = ", ".join(simulation["held"])
+            raise self.error(f"it is expected to be free to be installed, but is held: run apt-mark unhold {held} there, or install it by hand first.")
         if "error" in simulation:
             raise self.error(f"APT is expected to be able to install it, but says: {simulation['error']} Mend the package sources or the mirror.")
         if not wanted and not seen["dpkg_interrupted"]:
             return None
         transaction = simulation["install"]
+        self.require_room(world, simulation.get("needs") or {})
         upgraded = [p for p in transaction if p["old"]]
         refused, told = world.guard([p["name"] for p in upgraded] + simulation["remove"], PROTECTED_PACKAGES)
         if refused:

@@ -22,6 +22,7 @@ from .base import Change, Confirmation, PlanError, Resource, Seen, World
 from .files import Directory, Download, File, Read
 from .keys import Certificate, CertificateRequest, PrivateKey, SshKey
 from .leftovers import Leftover, leftovers
+from .needs import Needs
 from .packages import Packages, Repository
 from .programs import Programs
 from .python_env import PythonEnv
@@ -46,13 +47,14 @@ KINDS: dict[str, type[Resource]] = {
         Programs,
         Unit,
         Absent,
+        Needs,
     )
 }
 
 
 def query(resources: t.Sequence[Resource]) -> dict[str, t.Any]:
     """The arguments of one resources_info that reads all of C(resources)."""
-    out: dict[str, t.Any] = {k: [] for k in ("packages", "paths", "contents", "users", "units", "python_envs")}
+    out: dict[str, t.Any] = {k: [] for k in ("packages", "paths", "contents", "users", "groups", "units", "python_envs", "addresses")}
     simulate: dict[str, t.Any] = {"install": [], "sources": {}}
     for resource in resources:
         wanted = resource.query()

@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 from ...module_utils._host import normalised
 from ...module_utils._prediction import Tree, difference, project
 from .._ledger import Thing
-from .base import Change, Resource, Seen, Step, World, become, split_login
+from .base import Change, Resource, Seen, Step, World, ancestors, become, split_login
+
+ROOM = 64_000_000  # bytes: a new environment of a role has 20 to 50 MB, and pip unpacks into /tmp
 
 
 class PythonEnv(Resource):
@@ -38,7 +40,7 @@ class PythonEnv(Resource):
             self.pins[normalised(name.split("[")[0])] = version
 
     def query(self) -> dict[str, t.Any]:
-        return {"python_envs": [self.key], "paths": [posixpath.dirname(self.key)]}
+        return {"python_envs": [self.key], "paths": ancestors(posixpath.dirname(self.key))}
 
     def brings(self) -> set[Thing]:
         return {("path", self.key), ("path", posixpath.join(self.key, "bin", "python"))}
@@ -58,6 +60,8 @@ class PythonEnv(Resource):
             return None
         if observed is None:
             self.require_parent(world)
+        self.require_writable(world)
+        self.require_room(world, {self.key: ROOM})
         extra = [] if self.args["compile"] else ["--no-compile"]
         index = ["--index-url", self.args["index_url"]] if self.args["index_url"] else []
         if self.args["index_url"].startswith("http://"):

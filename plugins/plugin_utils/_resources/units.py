@@ -67,6 +67,9 @@ class Unit(Resource):
         if observed is None and not {("unit", self.key), ("path", self._file())} & world.pending:
             raise self.error("it is expected to exist or to be brought by a package or file earlier in this list, and is neither.")
         now = observed or {**IDLE, "since": None}
+        if str(now["enabled"]).startswith("masked") and (self.args["state"] == "started" or self.args["enabled"]):
+            link = f"/{'run' if now['enabled'] == 'masked-runtime' else 'etc'}/systemd/system/{self.key}"
+            raise self.error(f"it is expected to be startable, but is masked, by {link}: ask who did it, then run systemctl unmask {self.key} there.")
         desired: Tree = {}
         if self.args["state"]:
             desired["active"] = "active" if self.args["state"] == "started" else "inactive"
@@ -85,7 +88,8 @@ class Unit(Resource):
         refused, told = world.guard([self.key] if observed and (stale or after.get("active") == "inactive") else [], PROTECTED_UNITS)
         if refused:
             raise self.unconfirmed(refused, told, "it is expected to keep running, because jobs run under it, but this would restart or stop it")
-        state = "restarted" if stale else self.args["state"]
+        # one that its package has started already, because somebody's policy-rc.d lets it, runs with what was there before
+        state = "restarted" if stale or observed is None and self.args["state"] == "started" else self.args["state"]
         args = {"name": self.key, "daemon_reload": True, "enabled": self.args["enabled"], "state": state}
         impact = ((f"restarts {self.key}",) if stale else ()) + ((f"stops {self.key}",) if after.get("active") == "inactive" and observed else ()) + tuple(told)
         steps = (Step("ansible.builtin.systemd_service", {k: v for k, v in args.items() if v is not None}),)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import pathlib
+import struct
+import subprocess
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils import _host as host
@@ -39,9 +41,56 @@ def test_apt_writes_nothing_outside_a_folder_that_goes_away(tmp_path: pathlib.Pa
 
     reader = host.HostReader(run, str(tmp_path))
     assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": None}, False)
-    assert ran == [("update", [True] * 6), ("python3-packaging", [True] * 6)]
+    assert ran == [("update", [True] * 6), ("python3-packaging", [True] * 6), ("openssh-server=1:9.2p1-3", [True] * 6)]
     assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": "23.0-1"}, True), "what an earlier run left half way is looked at, too"
     assert not list(tmp_path.iterdir())
+
+
+def test_apt_itself_runs_no_hook_in_a_simulation(tmp_path: pathlib.Path) -> None:
+    """Of a real apt-get: each of these makes a file where nothing clears it."""
+    names = [name for name in host.APT_HOOKS if not name.startswith("DPkg")]
+    hooks = tmp_path / "hooks"
+    hooks.write_text("".join(f'{name}{"::Install" if "AptCli" in name else ""} {{"touch {tmp_path}/ran{n}";}};\n' for n, name in enumerate(names)))
+    (tmp_path / "etc" / "apt").mkdir(parents=True)
+    (tmp_path / "etc" / "apt" / "sources.list").touch()
+    status = tmp_path / "status"
+    status.touch()
+
+    def simulate(*options: str) -> list[str]:
+        folder = ["-o", f"Dir={tmp_path}", "-o", f"Dir::State={tmp_path}", "-o", f"Dir::State::status={status}", "-o", "Debug::NoLocking=1"]
+        for verb in (["update"], ["-s", "-y", "install"]):
+            argv = ["apt-get", *options, *folder, "-qq", *verb]
+            subprocess.run(argv, env={**os.environ, "APT_CONFIG": str(hooks)}, check=True, capture_output=True)
+        found = sorted(path.name for path in tmp_path.glob("ran*"))
+        for name in found:
+            (tmp_path / name).unlink()
+        return found
+
+    assert len(simulate()) >= 5
+    clear = tmp_path / "clear"
+    clear.write_text(host.no_hooks(), encoding="ascii")
+    assert simulate("-c", str(clear)) == []
+
+
+HELD = """The following NEW packages will be installed:
+  cowsay libtext-charwidth-perl
+The following held packages will be changed:
+  cowsay
+  sl toilet
+0 upgraded, 2 newly installed, 0 to remove and 123 not upgraded.
+"""
+
+
+def test_what_is_held_and_what_needs_room_is_read() -> None:
+    assert host.held(HELD) == ["cowsay", "sl", "toilet"] and host.held(HELD.replace("held", "new")) == []
+    shown = "Package: a\nInstalled-Size: 92\nSize: 21372\nDescription: x\n\nPackage: b\nInstalled-Size: 8\nSize: 100\n"
+    assert host.room_needed(shown) == {"/usr": 100 * 1024, "/var/cache/apt/archives": 21472}
+
+
+def test_a_held_package_is_installed_and_a_removed_one_is_not() -> None:
+    said = "a ii  1.0\nb hi  2.0\nc rc  3.0\nd hn  \ne iU  4.0\nf ri  5.0\ng iiR 6.0\n"
+    found = host.HostReader(lambda argv, **_more: (0, said, ""), "/tmp").packages(list("abcdefg"))
+    assert found == {"a": "1.0", "b": "2.0", "c": None, "d": None, "e": None, "f": "5.0", "g": None}
 
 
 def test_first_error_of_apt() -> None:
@@ -62,6 +111,26 @@ def test_paths(tmp_path: pathlib.Path) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     assert host.read_path(str(tmp_path / "link"))["type"] == "link"  # type: ignore[index]
     assert host.read_path(str(tmp_path))["read_only"] is False  # type: ignore[index]
+    (tmp_path / "to").symlink_to(tmp_path)
+    assert host.read_path(str(tmp_path / "to"))["free"] > 0  # type: ignore[index]
+
+
+def test_what_is_immutable_is_seen(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a host with a file system that has flags can show more; the contract has one."""
+    assert "immutable" not in (host.read_path(str(tmp_path)) or {})
+    monkeypatch.setattr(host.fcntl, "ioctl", lambda *_args: struct.pack("i", host.FS_IMMUTABLE_FL))
+    assert host.read_path(str(tmp_path))["immutable"] is True  # type: ignore[index]
+
+
+def test_a_policy_of_somebody_else_is_one_whatever_it_is(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = tmp_path / "policy-rc.d"
+    monkeypatch.setattr(host, "POLICY_RC_D", str(policy))
+    assert host.policy_rc_d() == "absent"
+    policy.symlink_to("/nowhere")
+    assert host.policy_rc_d() == "foreign"
+    policy.unlink()
+    policy.write_text(f"#!/bin/sh\n# {host.POLICY_RC_D_MARK}\nexit 101\n", encoding="ascii")
+    assert host.policy_rc_d() == "ours"
 
 
 def test_units_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ BARE: dict[str, t.Any] = {
     "paths": {},
     "contents": {},
     "users": {},
+    "groups": {},
     "units": {},
     "python_envs": {},
     "simulation": None,
@@ -41,6 +42,7 @@ def resources(*items: tuple[str, dict[str, t.Any]]) -> list[Resource]:
         "user": {"shell": "/bin/sh", "comment": "", "create_home": False},
         "python_env": {"index_url": "", "compile": True},
         "absent": {"holds": ""},
+        "needs": {"directory": None, "address_of": None},
         "ssh_key": {"comment": ""},
     }
     return [KINDS[kind]({**defaults.get(kind, {}), **args}, index) for index, (kind, args) in enumerate(items)]
@@ -194,6 +196,55 @@ def test_a_program_comes_with_what_it_imports_and_restarts_who_runs_it() -> None
         [unit], seen(paths={**there, f"{package}/_lab/errors.py": {**there[f"{package}/_lab/errors.py"], "mtime": 600.0}}, units=running), set()
     )
     assert restarted.impact == ("restarts lab.service",)
+
+
+HOSTS = [  # what a host has, the resource, and the sentence; None where a run can live with it
+    ({"simulation": {"error": "Held packages were changed", "held": ["chrony"]}}, PACKAGE, "is held: run apt-mark unhold chrony there"),
+    ({"simulation": {**SIMULATION, "needs": {"/usr": 2_000_000_000}}}, PACKAGE, "2000 MB are expected to be free on the file system of /usr, but 4 MB are"),
+    ({"simulation": {**SIMULATION, "needs": {"/usr": 4_000_000}}}, PACKAGE, None),
+    ({"units": {"chrony.service": {"active": "inactive", "enabled": "masked", "need_daemon_reload": False, "since": None}}}, UNIT,
+     "is masked, by /etc/systemd/system/chrony.service: ask who did it, then run systemctl unmask chrony.service"),
+    ({"units": {"chrony.service": {"active": "inactive", "enabled": "masked-runtime", "need_daemon_reload": False, "since": None}}}, UNIT,
+     "is masked, by /run/systemd/system/chrony.service"),
+    ({"units": {"chrony.service": {"active": "inactive", "enabled": "masked", "need_daemon_reload": False, "since": None}}},
+     ("unit", {"name": "chrony.service", "state": "stopped"}), None),
+    ({"paths": {"/etc/chrony": {**ETC, "read_only": True}, "/etc/chrony/chrony.conf": {**ETC, "type": "file", "sha256": "0"}}}, CONF, "is mounted read-only"),
+    ({"paths": {"/etc/chrony": ETC, "/etc/chrony/chrony.conf": {**ETC, "type": "file", "sha256": "0", "immutable": True}}}, CONF,
+     "/etc/chrony/chrony.conf is expected to be writable, but somebody has made it immutable"),
+    ({"paths": {"/etc/chrony": {**ETC, "immutable": True}, "/etc/chrony/chrony.conf": None}}, CONF, "run chattr -i -a /etc/chrony there"),
+    ({"paths": {"/opt": {**ETC, "free": 4_000_000}, "/": {**ETC, "free": 10**10}, "/opt/lab": None}},
+     ("python_env", {"path": "/opt/lab/env", "requirements": ["a==1"]}), "64 MB are expected to be free on the file system of /opt, but 4 MB are"),
+    ({"users": {"borg": {"home": "/home/borg", "group": "staff", "shell": "/bin/bash", "comment": "", "uid": 1000}}},
+     ("user", {"name": "borg", "home": "/srv/borg"}), "one is there with /home/borg and staff: it is somebody's"),
+    ({"users": {"borg": None}, "groups": {"borg": {"gid": 1000, "members": ["ann"]}}}, ("user", {"name": "borg", "home": "/srv/borg"}),
+     "there is one with ann in it, who could then read what is the role's"),
+    ({"users": {"borg": None}, "groups": {"borg": {"gid": 1000, "members": []}}}, ("user", {"name": "borg", "home": "/srv/borg"}), None),
+    ({"paths": {"/srv/text": None}}, ("needs", {"directory": "/srv/text", "set_by": "lab_directory"}),
+     "needs /srv/text: it is expected to be a directory on this host, too, because lab_directory names it, but nothing is there: make it"),
+    ({"paths": {"/opt/lab": None}}, ("needs", {"directory": "/opt/lab", "set_by": "lab_directory"}), None),  # an earlier task brings it
+    ({"addresses": {"store1": []}}, ("needs", {"address_of": "store1", "set_by": "lab_server"}),
+     "this host is expected to find the address of store1, but does not"),
+    ({"addresses": {"store1": ["10.0.0.4"]}}, ("needs", {"address_of": "store1", "set_by": "lab_server"}), None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("has", "item", "sentence"), HOSTS)
+def test_what_a_run_cannot_live_with_is_refused_before_it(has: dict[str, t.Any], item: tuple[str, dict[str, t.Any]], sentence: str | None) -> None:
+    bare = {"packages": {"chrony": None}, "paths": {"/usr": {**ETC, "free": 4_000_000}, "/opt/lab": None}, "python_envs": {"/opt/lab/env": None}}
+    host = seen(**{**bare, **has})
+    if sentence is None:
+        compute(resources(item), host, {("path", "/opt/lab")})
+        return
+    with pytest.raises(PlanError, match=re.escape(sentence)):
+        compute(resources(item), host, {("path", "/opt/lab")})
+
+
+def test_a_group_that_is_there_is_taken_and_a_service_of_a_new_package_is_restarted() -> None:
+    """useradd makes no group of a name that is taken; and who lets packages start their services has it running with the old files."""
+    (user,) = compute(resources(("user", {"name": "borg", "home": "/srv/borg"})), seen(users={"borg": None}, groups={"borg": {"gid": 9, "members": []}}), set())
+    assert user.steps[0].args["group"] == "borg"
+    changes = compute(resources(PACKAGE, CONF, UNIT), BARE_CHRONY, set())
+    assert changes[2].steps[0].args["state"] == "restarted"
 
 
 def test_what_an_earlier_version_wrote_goes_and_nothing_else() -> None:
