@@ -173,7 +173,8 @@ def test_a_directory_that_is_a_link_is_where_it_leads() -> None:
     def link(target: str) -> dict[str, t.Any]:
         return {"mode": 0o120777, "details": {"target": target}}
 
-    world = World({"/opt": link("srv/opt"), "/srv/opt/lab": link("../../data"), "/data": {"mode": 0o40755}}, {}, Noise({}, {}, {}))
+    shown = {"/opt": link("srv/opt"), "/srv/opt/lab": link("../../data"), "/data": {"mode": 0o40755}}
+    world = World(shown, shown, Noise({}, {}, {}))
     assert [world.place(path) for path in ("/opt/lab/env/bin", "/opt/lab", "/etc/x")] == ["/data/env/bin", "/srv/opt/lab", "/etc/x"]
 
 
