@@ -168,8 +168,9 @@ def forgotten(role: str) -> t.Iterator[str]:
     if gated and f"module: {role}\n" not in text(path):
         yield f"{path} is expected to judge the gate of {role}: copy `Judge the gate` of borg.yml"
     for task in tasks_of(ROOT / path) if gated and plays else []:
-        if task.get("ansible.builtin.include_role", {}).get("name") == f"gpulab.expansion.{role}" and f"__{role}_gate.passes" not in str(task.get("when")):
-            yield f"{path}: {task['name']} is expected to run only when __{role}_gate.passes"
+        condition = f"'{role}' is gpulab.expansion.gate_open"
+        if task.get("ansible.builtin.include_role", {}).get("name") == f"gpulab.expansion.{role}" and condition not in str(task.get("when")):
+            yield f"{path}: {task['name']} is expected to run only when {condition}"
     imports = re.findall(r"import_playbook: (\S+)\n", text(f"playbooks/phase{module.get('phase')}.yml"))
     imports += [each for one in imports for each in re.findall(r"import_playbook: (\S+)\n", text(f"playbooks/{one}"))]
     if f"{module.get('playbook', role)}.yml" not in imports:
@@ -234,6 +235,14 @@ def test_all_gates_are_asked_alike() -> None:
     assert len(asked) >= 3 and all(one == asked["borg"] for one in asked.values()) and {"roadmap", "requests", "overrides", "declared"} == set(asked["borg"])
 
 
+def test_a_play_in_which_hosts_wait_for_each_other_says_so() -> None:
+    """With strategy free each host would go its own way, and not find what another one has to tell."""
+    for path in sorted((ROOT / "playbooks").glob("*.yml")):
+        for play in yaml.safe_load(path.read_text(encoding="utf-8")):
+            if "run_once: true" in yaml.safe_dump(play) and play["hosts"] != "localhost":
+                assert play.get("strategy") == "ansible.builtin.linear", f"{path.name}: {play['name']}"
+
+
 def test_specs_and_defaults_are_equal() -> None:
     for role in sorted(ROOT.glob("roles/*")):
         defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")) or {}
@@ -275,7 +284,7 @@ def test_each_line_knows_where_it_runs() -> None:
             if not isinstance(node, ast.ImportFrom) or not node.level:
                 continue
             there = [*here[: len(here) - node.level], *(node.module or "").split(".")]
-            floor = ["module_utils", "modules", "plugin_utils", "action", "callback", "filter"]
+            floor = ["module_utils", "modules", "plugin_utils", "action", "callback", "filter", "test"]
             assert there[0] in ("module_utils", "plugin_utils") and floor.index(there[0]) <= floor.index(here[0]), f"{path} imports {'.'.join(there)}"
             assert here[0] != "modules" or there[0] == "module_utils", f"{path}: a module takes nothing of the controller's with it"
             if here[0] == there[0] == "module_utils" and len(here) > 2:
