@@ -21,7 +21,7 @@ from ansible.module_utils.urls import open_url
 TIMEOUT = 15  # seconds
 # How often what may be asked twice (RFC 9110, 9.2.2) is asked, while the server is there and too busy: it takes the connection, and closes it without an
 # answer or leaves its handshake or its answer waiting.
-TRIES = 3
+TRIES = 8
 A = t.TypeVar("A")
 
 

@@ -12,7 +12,7 @@ import urllib.error
 
 import pytest
 from ansible_collections.gpulab.expansion.plugins.module_utils import _json_api
-from ansible_collections.gpulab.expansion.plugins.module_utils._json_api import Answer, ApiError, ask
+from ansible_collections.gpulab.expansion.plugins.module_utils._json_api import TRIES, Answer, ApiError, ask
 
 
 @contextlib.contextmanager
@@ -59,11 +59,12 @@ def test_a_connection_that_is_closed_without_an_answer_is_made_again(method: str
 def test_not_for_ever() -> None:
     with hasty(closes=9) as (url, asked), pytest.raises(ApiError, match="closed connection"):
         ask("GET", url, None, ApiError)
-    assert len(asked) == 3
+    assert len(asked) == TRIES
 
 
 @pytest.mark.parametrize(
-    ("why", "times"), [("The read operation timed out", 3), ("_ssl.c:975: The handshake operation timed out", 3), ("timed out", 1), ("Connection refused", 1)]
+    ("why", "times"),
+    [("The read operation timed out", TRIES), ("_ssl.c:975: The handshake operation timed out", TRIES), ("timed out", 1), ("Connection refused", 1)],
 )
 def test_who_took_the_connection_and_is_too_busy_is_asked_again(monkeypatch: pytest.MonkeyPatch, why: str, times: int) -> None:
     asked = []
