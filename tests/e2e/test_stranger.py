@@ -195,6 +195,47 @@ def test_the_authority_comes_back_from_a_backup(told: dict[int, tuple[str, str, 
     assert changed(sh("ansible-playbook -i inventories/box phase1.yml --tags elk,harbor")[0]) == 0
 
 
+# As people call the plays: the environment before it, the words after, and the sentence if it cannot be done.
+CALLS: list[tuple[dict[str, str], str, str]] = [
+    ({}, "phase1.yml --limit gpu1 --tags gpu_node", ""),
+    ({}, "phase1.yml --limit gpu2 --tags gpu_node,borg", "store1 is expected in this run, because clients and admin host trust what it tells of itself"),
+    ({}, "phase1.yml --limit gpu1,store1 --tags borg", ""),
+    ({}, "phase1.yml --limit store1,mgmt1 --tags borg", ""),
+    ({}, "phase1.yml --limit gpu1 --tags elk", "mgmt1 is expected in this run, because every host trusts what is signed there"),
+    ({}, "phase1.yml --limit gpu1,mgmt1 --tags elk", ""),
+    ({}, "phase1.yml --limit gpu2 --tags harbor", "is expected in this run, because every node trusts what is signed there, but is left out"),
+    ({}, "phase1.yml --limit gpu1,store1,mgmt1 --tags harbor", ""),
+    ({}, "phase1.yml --limit !store1 --tags gpu_node,monitoring", ""),
+    ({}, "phase1.yml --skip-tags elk,borg,harbor", ""),
+    ({}, "phase1.yml --tags no_such_tag", ""),
+    ({}, "phase1.yml --limit no_such_host", "Could not match supplied host pattern"),
+    ({}, "phase1.yml --forks 1 --tags gpu_node,borg", ""),
+    ({"ANSIBLE_STRATEGY": "free"}, "phase1.yml", ""),
+    ({"ANSIBLE_STRATEGY": "host_pinned"}, "phase1.yml --tags harbor", ""),
+    ({}, "phase1.yml --start-at-task Back?up", "borg: its gate is expected to be judged in this run before anything else"),
+    ({}, "phase1.yml --start-at-task Ship?the?logs", "elk: its gate is expected to be judged in this run before anything else"),
+    ({}, "playbooks/borg.yml", ""),
+    ({}, "playbooks/authority.yml", ""),
+    ({}, "playbooks/elk.yml --limit elk", ""),
+    ({}, "playbooks/gpu_node.yml -e gpu_node_metrics_interval=often", "gpu_node_metrics_interval"),
+]
+RAW = re.compile(r"has no attribute|is undefined|Traceback|object of type|HostVars|NoneType|KeyError|unsupported operand|finalize")
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["dry", "real"])
+def test_each_call_does_its_part_or_says_what_it_needs(told: dict[int, tuple[str, str, float]], check: bool) -> None:
+    for number, (more, words, sentence) in enumerate(CALLS):
+        if number != commits() % len(CALLS) and not os.environ.get("SOAK"):
+            continue
+        playbook, *options = words.split()
+        argv = ["ansible-playbook", "-i", "inventories/box", playbook, *options, *(["--check"] if check else [])]
+        done = subprocess.run(argv, cwd=ROOT, env={**ENV, **more}, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        said = " ".join((done.stdout + done.stderr).split())
+        assert not RAW.search(said), (words, RAW.search(said), said[-3000:])
+        assert bool(done.returncode) == bool(sentence) and sentence in said, (words, said[-3000:])
+        assert not re.search(r"changed=[1-9]", said), (words, said[-3000:])
+
+
 def asked(question: str) -> t.Any:
     """What the box's Prometheus answers on C(question)."""
     return json.loads(sh(f"docker exec {PREFIX}-mgmt1 curl -sf 'http://localhost:9090/api/v1/{question}'")[0])["data"]
