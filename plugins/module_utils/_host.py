@@ -44,6 +44,7 @@ APT_HOOKS = [  # programs that somebody has APT run, which a simulation must not
 FACTS = "/etc/ansible/facts.d"
 LEFT_AFTER = 600  # seconds between putting a module on a host and running it; it is not seen as a process before
 MODULE_LEFT_AFTER = 86400  # no process names the directory of its own files
+SCRATCH = ("/tmp", "/var/tmp")  # where _scratch.py makes its directories
 POLICY_RC_D = "/usr/sbin/policy-rc.d"
 POLICY_RC_D_MARK = "gpulab.expansion: no service starts while its package is being installed"
 
@@ -186,11 +187,11 @@ class HostReader:
                 "Acquire::http::Timeout=20",
             ]
             # TMPDIR: apt writes keys of Signed-By to files there, and does not always remove them
-            env = {"LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive", "TMPDIR": tmp}
+            env = {"LC_ALL": "C.UTF-8", "LANGUAGE": "", "DEBIAN_FRONTEND": "noninteractive", "TMPDIR": tmp}
             rc, out, err = self._run(["apt-get", *options, "-qq", "update"], environ_update=env)
             if rc:
                 return {"error": "the package sources do not answer: " + first_error(err or out)}
-            asked = install
+            asked = [name for name in install if not packages[name]]  # the run asks for no more: it upgrades nothing that is there
             if interrupted:
                 asked = [", ".join(install)]
                 options.append("--fix-broken")
@@ -207,7 +208,7 @@ class HostReader:
             found = parse_simulation(out)
             chosen = [f"{package['name']}={package['version']}" for package in found["install"]]
             shown = self._run(["apt-cache", *options, "show", "--", *chosen], environ_update=env)[1] if chosen else ""
-            return {**found, "needs": room_needed(shown)}
+            return {**found, "sizes": sizes(shown)}
 
 
 def without_halves(status: str) -> str:
@@ -249,10 +250,14 @@ def parse_simulation(text: str) -> dict[str, t.Any]:
     return {"install": install, "remove": remove}
 
 
-def room_needed(text: str) -> dict[str, int]:
-    """Bytes that packages need, by place: what C(apt-cache show) says of them, which counts what is unpacked in KiB."""
-    found = {name: sum(int(number) for number in re.findall(rf"(?m)^{name}: ([0-9]+)$", text)) for name in ("Installed-Size", "Size")}
-    return {"/usr": found["Installed-Size"] * 1024, APT_CACHE: found["Size"]}
+def sizes(text: str) -> dict[str, dict[str, int]]:
+    """Bytes that each package needs, by place: what C(apt-cache show) says, which counts what is unpacked in KiB."""
+    out = {}
+    for entry in text.split("\n\n"):
+        found = dict(re.findall(r"(?m)^(Package|Installed-Size|Size): (\S+)$", entry))
+        if "Package" in found:
+            out[found["Package"]] = {"/usr": int(found.get("Installed-Size", 0)) * 1024, APT_CACHE: int(found.get("Size", 0))}
+    return out
 
 
 def dpkg_interrupted() -> bool:
@@ -291,14 +296,18 @@ def left_modules(folder: str, now: float) -> list[str]:
     if not folder:
         return []
     homes = ["~", *([f"~{os.environ['SUDO_USER']}"] if os.environ.get("SUDO_USER") else [])]
-    folders = {os.path.expanduser(folder.replace("~", home, 1)) for home in homes} | {tempfile.gettempdir()}
-    old = [
-        path
-        for place in folders
-        for pattern, seconds in (("ansible-tmp-*", LEFT_AFTER), ("ansible-moduletmp-*", MODULE_LEFT_AFTER))
-        for path in glob.glob(f"{glob.escape(place)}/{pattern}")
-        if now - os.lstat(path).st_mtime > seconds
-    ]
+    folders = {os.path.expanduser(folder.replace("~", home, 1)) for home in homes}
+    old = []
+    for place, pattern, seconds in (
+        *((place, "ansible-tmp-*", LEFT_AFTER) for place in folders),
+        *((place, "ansible-moduletmp-*", MODULE_LEFT_AFTER) for place in {*folders, *SCRATCH}),
+    ):
+        for path in glob.glob(f"{glob.escape(place)}/{pattern}"):
+            with contextlib.suppress(FileNotFoundError):  # its module has just ended
+                info = os.lstat(path)
+                # where everybody may write, only what is surely root's
+                ours = place not in SCRATCH or (stat.S_ISDIR(info.st_mode) and info.st_uid == os.geteuid())
+                old += [path] if ours and now - info.st_mtime > seconds else []
     running = _command_lines() if old else ""
     return sorted(path for path in old if os.path.basename(path) not in running)
 
@@ -355,7 +364,9 @@ def read_path(path: str) -> dict[str, t.Any] | None:
     if kind != "file" and os.path.isdir(path):
         mounted = os.statvfs(path)
         out["read_only"] = bool(mounted.f_flag & os.ST_RDONLY)
-        out["free"] = mounted.f_bavail * mounted.f_frsize
+        out["device"] = os.stat(path).st_dev
+        if mounted.f_blocks:  # a file system in memory may not tell
+            out["free"] = mounted.f_bfree * mounted.f_frsize  # root's, for who installs is root
     if kind in ("file", "directory") and _flags(path) & (FS_IMMUTABLE_FL | FS_APPEND_FL):
         out["immutable"] = True
     return out
@@ -410,7 +421,9 @@ def read_group(name: str) -> dict[str, t.Any] | None:
         entry = grp.getgrnam(name)
     except KeyError:
         return None
-    return {"gid": entry.gr_gid, "members": sorted({*entry.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == entry.gr_gid)})}
+    with open("/etc/group", encoding="utf-8", errors="replace") as handle:
+        local = any(line.split(":")[0] == name for line in handle)
+    return {"gid": entry.gr_gid, "local": local, "members": sorted({*entry.gr_mem, *(user.pw_name for user in pwd.getpwall() if user.pw_gid == entry.gr_gid)})}
 
 
 def read_python_env(path: str) -> dict[str, str] | None:

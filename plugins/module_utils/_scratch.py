@@ -19,7 +19,8 @@ import tempfile
 PREFIX = "ansible-moduletmp-"  # as ansible-core calls it: what a killed run has left goes with the next one, see _host.left_modules
 
 
-def scratch() -> str:
-    path = tempfile.mkdtemp(prefix=PREFIX)
+def scratch(place: str | None = None) -> str:
+    """Below C(place), or else where temporary files go; what is large goes to C(/var/tmp), because C(/tmp) may be a small file system in memory."""
+    path = tempfile.mkdtemp(prefix=PREFIX, dir=place)
     atexit.register(shutil.rmtree, path, ignore_errors=True)
     return path

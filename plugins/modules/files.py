@@ -90,16 +90,17 @@ def write(wanted: dict[str, t.Any], exists: bool, new_content: bool) -> None:
         os.mkdir(path, 0o700)
     elif new_content:
         handle, target = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gpulab-")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(wanted["content"] or "")
-            stream.flush()
-            os.fsync(stream.fileno())
     try:
+        if target != path:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(wanted["content"] or "")
+                stream.flush()
+                os.fsync(stream.fileno())
         os.chown(target, owner, group)
         os.chmod(target, int(wanted["mode"], 8))
         if target != path:
             os.replace(target, path)
-    except OSError:
+    except BaseException:
         if target != path:
             os.unlink(target)
         raise

@@ -134,7 +134,7 @@ users:
   returned: always
   type: dict
 groups:
-  description: C(gid), and C(members), also those whose primary group it is, by name; none when it is absent.
+  description: C(gid), C(local) (whether it is in C(/etc/group)), and C(members), also those whose primary group it is, by name; none when it is absent.
   returned: always
   type: dict
 units:
@@ -155,7 +155,7 @@ urls:
   type: dict
 simulation:
   description: >-
-    C(install) (name, version, old version) and C(remove) of the transaction, and C(needs) (bytes by path); or C(error), and C(held)
+    C(install) (name, version, old version) and C(remove) of the transaction, and C(sizes) (bytes by package and path); or C(error), and C(held)
     packages. None when not needed.
   returned: always
   type: dict
@@ -219,7 +219,7 @@ def main() -> None:
     awaited = module.plain["wait_for"]
     read_until(lambda: unwritten(awaited, module.plain["younger_than"]), lambda missing: not missing, module.plain["wait_seconds"], 0.5)
     try:
-        module.exit_json(changed=False, **HostReader(module.run_command, scratch(), module._remote_tmp).read(module.plain))
+        module.exit_json(changed=False, **HostReader(module.run_command, scratch("/var/tmp"), module._remote_tmp).read(module.plain))
     except UnreadableHost as exc:
         module.fail_json(msg=str(exc))
 

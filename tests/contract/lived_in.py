@@ -94,7 +94,8 @@ BLOCKING = (
     ),
     Blocking(
         "a file system that is full", "mkdir -p /opt/lab; mount -t tmpfs -o size=4m lab /opt/lab",
-        "64 MB are expected to be free on the file system of /opt/lab, but", "apt-get -qq install -y python3-venv; python3 -m venv /opt/lab/env",
+        "64 MB are expected to be free on the file system of /opt/lab, but",
+        "apt-get -qq update && apt-get -qq install -y python3-venv || exit 0; python3 -m venv /opt/lab/env",
         "umount /opt/lab",
     ),
     Blocking(

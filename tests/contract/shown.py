@@ -26,6 +26,7 @@ UNKNOWN = "__unknown__"
 # What moves on an idle host by itself, or because somebody logged in. Of a directory only its times, and that it is there.
 ALWAYS_MOVING = {
     "/tmp": "Ansible and programs of the host make and remove their own here, so its times move",
+    "/var/tmp": "as /tmp: what is large goes here, and goes away",
     "/tmp/.ansible": "where Ansible puts its modules",
     "/tmp/.ansible/*": "where Ansible puts its modules",
     "/run": "systemd, dbus and sshd make and remove their own here, so its times move",

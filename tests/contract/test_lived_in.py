@@ -15,8 +15,12 @@ from lived_in import BLOCKING, HOOKED, LIVEABLE, Blocking
 PLAY = ROOT / "tests" / "contract" / "kinds" / "lived_in.yml"
 
 
+# Held, older than what the mirror has, and wanted: it stays as it is, and is no reason to install nothing else.
+OLDER = """mkdir -p /tmp/old/DEBIAN && cd /tmp
+printf '%s\\n' 'Package: xxhash' 'Version: 0.0' 'Architecture: all' 'Maintainer: lab <lab@lab.example>' 'Description: old' > old/DEBIAN/control
+dpkg-deb -b old >/dev/null && dpkg -i old.deb >/dev/null && apt-mark hold xxhash >/dev/null; rm -r old old.deb"""
 SUBJECT = Subject(
-    "lived-in", PLAY, ["gpu1"], unknown=["user/lab/uid:server_assigned", "unit/lab-look.service/since:time"], already={"gpu1": "mkdir /srv/textfiles"}
+    "lived-in", PLAY, ["gpu1"], unknown=["user/lab/uid:server_assigned", "unit/lab-look.service/since:time"], already={"gpu1": f"mkdir /srv/textfiles; {OLDER}"}
 )
 
 
@@ -47,6 +51,7 @@ def test_all_that_a_run_can_live_with_at_once(lab: Lab) -> None:
     contract.lived_in()
     report = contract.report()
     assert not contract.disagreements, report
+    assert lab.sh("gpu1", "dpkg-query -W -f '${Version}' xxhash").stdout == "0.0"
     hooks = lab.sh("gpu1", f"sort {HOOKED} | uniq -c").stdout
     assert all(when in hooks for when in ("APT::Update::Post-Invoke", "DPkg::Pre-Invoke")), f"the run itself has run the hooks: {hooks}"
     assert len(LIVEABLE) >= 12 and contract.compared >= 15, report

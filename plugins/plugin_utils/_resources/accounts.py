@@ -50,7 +50,7 @@ class User(Resource):
         desired = {**asked, "group": self.key}
         if observed is None:
             desired["uid"] = unknown("server_assigned")
-        if observed is not None and (observed["home"], observed["group"]) != (desired["home"], desired["group"]):
+        if observed is not None and not self._is_the_roles(observed, desired):
             raise self.error(
                 f"the role's own account is expected to have the home {desired['home']} and the group {desired['group']}, but one is there with "
                 f"{observed['home']} and {observed['group']}: it is somebody's, so rename it, or move its home and group if it shall be the role's."
@@ -59,12 +59,20 @@ class User(Resource):
         if not after:
             return None
         args = {"name": self.key, "system": True, "create_home": self.args["create_home"], **asked}
-        group = world.seen["groups"].get(self.key)
-        if observed is None and group is not None:
-            if group["members"]:
+        steps = [Step("ansible.builtin.user", args)]
+        if observed is None:
+            group = world.seen["groups"].get(self.key)
+            if group is not None and (group["members"] or not group["local"]):
+                who = f"with {', '.join(group['members'])} in it" if group["members"] else "of a directory service, with whom nobody here knows in it"
                 raise self.error(
-                    f"a group of its own is expected to be free for it, but there is one with {', '.join(group['members'])} in it, who could then read "
-                    "what is the role's: rename that group."
+                    f"a group of its own is expected to be free for it, but there is one {who}, who could then read what is the role's: rename that group."
                 )
-            args["group"] = self.key  # useradd makes none of a name that is taken
-        return Change(self, None if observed is None else project(observed, after), after, (), (Step("ansible.builtin.user", args),))
+            # useradd makes none of a name that is taken, and none at all where login.defs says so
+            args["group"] = self.key
+            steps[:0] = [Step("ansible.builtin.group", {"name": self.key, "system": True})] if group is None else []
+        return Change(self, None if observed is None else project(observed, after), after, (), tuple(steps))
+
+    def _is_the_roles(self, observed: Tree, desired: Tree) -> bool:
+        """One whose home moves with a variable of the role still says by its comment whose it is."""
+        mine = bool(self.args["comment"]) and observed["comment"] == self.args["comment"]
+        return bool(observed["group"] == desired["group"] and (mine or observed["home"] == desired["home"]))

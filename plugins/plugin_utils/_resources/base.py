@@ -184,16 +184,19 @@ class Resource:
                 raise self.error(f"{path} is expected to be writable, but somebody has made it immutable: see lsattr, and run chattr -i -a {path} there.")
 
     def require_room(self, world: World, places: t.Mapping[str, int]) -> None:
-        """C(places) are bytes by path; what is not there yet lies in the nearest directory above."""
-        for path, needed in places.items():
+        """C(places) are bytes by path; what is not there yet lies in the nearest directory above, and what lies on one file system is added up."""
+        needed: dict[t.Any, int] = {}
+        for path, size in places.items():
             place = path
             while world.seen["paths"].get(place) is None and place != "/":
                 place = posixpath.dirname(place)
-            free = (world.seen["paths"].get(place) or {}).get("free")
-            if free is not None and free < needed:
-                raise self.error(
-                    f"{math.ceil(needed / 1e6)} MB are expected to be free on the file system of {place}, but {free // 1_000_000} MB are: make room there."
-                )
+            found = world.seen["paths"].get(place) or {}
+            device = found.get("device", place)
+            needed[device] = needed.get(device, 0) + size
+            free = found.get("free")
+            if free is not None and free < needed[device]:
+                said = f"{math.ceil(needed[device] / 1e6)} MB are expected to be free on the file system of {place}, but {free // 1_000_000} MB are"
+                raise self.error(f"{said}: make room there.")
 
     def require_parent(self, world: World) -> None:
         self.require_writable(world)

@@ -65,6 +65,7 @@ class Packages(Resource):
             seen["simulation"] = {
                 "install": [p for p in seen["simulation"]["install"] if done.get(p["name"]) != p["version"]],
                 "remove": [name for name in seen["simulation"]["remove"] if name not in done],
+                "sizes": {name: size for name, size in seen["simulation"].get("sizes", {}).items() if name not in done},
             }
 
     def missing(self, seen: Seen) -> list[str]:
@@ -75,7 +76,7 @@ class Packages(Resource):
         seen = world.seen
         wanted = [name for name in self.args["names"] if not seen["packages"][name]]
         simulation = seen["simulation"] or {"install": [], "remove": []}
-        if simulation.get("held"):
+        if simulation.get("held") and wanted:
             held = ", ".join(simulation["held"])
             raise self.error(f"it is expected to be free to be installed, but is held: run apt-mark unhold {held} there, or install it by hand first.")
         if "error" in simulation:
@@ -83,7 +84,8 @@ class Packages(Resource):
         if not wanted and not seen["dpkg_interrupted"]:
             return None
         transaction = simulation["install"]
-        self.require_room(world, simulation.get("needs") or {})
+        sizes = simulation.get("sizes", {}).values()
+        self.require_room(world, {place: sum(size[place] for size in sizes) for place in ("/usr", APT_CACHE)})
         upgraded = [p for p in transaction if p["old"]]
         refused, told = world.guard([p["name"] for p in upgraded] + simulation["remove"], PROTECTED_PACKAGES)
         if refused:

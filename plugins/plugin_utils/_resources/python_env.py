@@ -60,8 +60,8 @@ class PythonEnv(Resource):
             return None
         if observed is None:
             self.require_parent(world)
+            self.require_room(world, {self.key: ROOM})
         self.require_writable(world)
-        self.require_room(world, {self.key: ROOM})
         extra = [] if self.args["compile"] else ["--no-compile"]
         index = ["--index-url", self.args["index_url"]] if self.args["index_url"] else []
         if self.args["index_url"].startswith("http://"):

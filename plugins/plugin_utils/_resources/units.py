@@ -44,7 +44,12 @@ class Unit(Resource):
         return [*self.args["restarted_by"], *paths(self.args.get("files", ()))]
 
     def query(self) -> dict[str, t.Any]:
-        return {"units": [self.key], "paths": [*self._files, *filter(None, [self.args["makes"]])]}
+        return {"units": [self.key], "paths": [*self._files, *filter(None, [self.args["makes"]]), self._masked_by_dpkg]}
+
+    @property
+    def _masked_by_dpkg(self) -> str:
+        """A package that was removed and not purged may leave a mask, which it takes away when it comes again, see deb-systemd-helper(1p)."""
+        return f"/var/lib/systemd/deb-systemd-helper-masked/{self.key}"
 
     def brings(self) -> set[Thing]:
         return {("unit", self.key)}
@@ -67,7 +72,8 @@ class Unit(Resource):
         if observed is None and not {("unit", self.key), ("path", self._file())} & world.pending:
             raise self.error("it is expected to exist or to be brought by a package or file earlier in this list, and is neither.")
         now = observed or {**IDLE, "since": None}
-        if str(now["enabled"]).startswith("masked") and (self.args["state"] == "started" or self.args["enabled"]):
+        comes_unmasked = ("unit", self.key) in world.pending and world.seen["paths"].get(self._masked_by_dpkg) is not None
+        if str(now["enabled"]).startswith("masked") and (self.args["state"] == "started" or self.args["enabled"]) and not comes_unmasked:
             link = f"/{'run' if now['enabled'] == 'masked-runtime' else 'etc'}/systemd/system/{self.key}"
             raise self.error(f"it is expected to be startable, but is masked, by {link}: ask who did it, then run systemctl unmask {self.key} there.")
         desired: Tree = {}

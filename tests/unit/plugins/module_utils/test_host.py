@@ -42,6 +42,9 @@ def test_apt_writes_nothing_outside_a_folder_that_goes_away(tmp_path: pathlib.Pa
     reader = host.HostReader(run, str(tmp_path))
     assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": None}, False)
     assert ran == [("update", [True] * 6), ("python3-packaging", [True] * 6), ("openssh-server=1:9.2p1-3", [True] * 6)]
+    ran.clear()
+    assert reader.simulation({"install": ["borgbackup", "python3-packaging"]}, {"borgbackup": None, "python3-packaging": "23"}, False)
+    assert ran[1][0] == "borgbackup", "what is there is not upgraded"
     assert reader.simulation({"install": ["python3-packaging"]}, {"python3-packaging": "23.0-1"}, True), "what an earlier run left half way is looked at, too"
     assert not list(tmp_path.iterdir())
 
@@ -84,7 +87,7 @@ The following held packages will be changed:
 def test_what_is_held_and_what_needs_room_is_read() -> None:
     assert host.held(HELD) == ["cowsay", "sl", "toilet"] and host.held(HELD.replace("held", "new")) == []
     shown = "Package: a\nInstalled-Size: 92\nSize: 21372\nDescription: x\n\nPackage: b\nInstalled-Size: 8\nSize: 100\n"
-    assert host.room_needed(shown) == {"/usr": 100 * 1024, "/var/cache/apt/archives": 21472}
+    assert host.sizes(shown) == {"a": {"/usr": 92 * 1024, host.APT_CACHE: 21372}, "b": {"/usr": 8 * 1024, host.APT_CACHE: 100}}
 
 
 def test_a_held_package_is_installed_and_a_removed_one_is_not() -> None:
@@ -167,9 +170,12 @@ def test_modules_of_runs_that_were_killed_are_seen(tmp_path: pathlib.Path, monke
         folder.mkdir()
         os.utime(folder, (now - age, now - age))
     own = tmp_path / "own"
-    monkeypatch.setattr(host.tempfile, "gettempdir", lambda: str(own))
-    (own / "ansible-moduletmp-left").mkdir(parents=True)
-    os.utime(own / "ansible-moduletmp-left", (now - 90_000, now - 90_000))
+    monkeypatch.setattr(host, "SCRATCH", (str(own),))
+    for name in ("ansible-moduletmp-left", "ansible-tmp-anybodys"):
+        (own / name).mkdir(parents=True)
+        os.utime(own / name, (now - 90_000, now - 90_000))
+    (own / "ansible-moduletmp-link").symlink_to(tmp_path)
+    os.utime(own / "ansible-moduletmp-link", (now - 90_000, now - 90_000), follow_symlinks=False)
     monkeypatch.setattr(host, "_command_lines", lambda: "python3 /tmp/x/ansible-tmp-running/AnsiballZ_file_set.py")
     assert host.left_modules(str(tmp_path), now) == [
         str(tmp_path / f"{name}") for name in ("ansible-moduletmp-left", "ansible-tmp-left", "own/ansible-moduletmp-left")

@@ -9,6 +9,7 @@ import re
 import typing as t
 
 import pytest
+from ansible_collections.gpulab.expansion.plugins.module_utils._host import APT_CACHE
 from ansible_collections.gpulab.expansion.plugins.module_utils._prediction import unknown, unknown_text
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.base import Confirmation, PlanError, Resource
 from ansible_collections.gpulab.expansion.plugins.plugin_utils._resources.packages import Repository, deb822
@@ -198,10 +199,18 @@ def test_a_program_comes_with_what_it_imports_and_restarts_who_runs_it() -> None
     assert restarted.impact == ("restarts lab.service",)
 
 
+ONE_DISK = {"/": {**ETC, "free": 4_000_000, "device": 1}, "/usr": {**ETC, "free": 4_000_000, "device": 1}}
 HOSTS = [  # what a host has, the resource, and the sentence; None where a run can live with it
     ({"simulation": {"error": "Held packages were changed", "held": ["chrony"]}}, PACKAGE, "is held: run apt-mark unhold chrony there"),
-    ({"simulation": {**SIMULATION, "needs": {"/usr": 2_000_000_000}}}, PACKAGE, "2000 MB are expected to be free on the file system of /usr, but 4 MB are"),
-    ({"simulation": {**SIMULATION, "needs": {"/usr": 4_000_000}}}, PACKAGE, None),
+    ({"simulation": {**SIMULATION, "sizes": {"chrony": {"/usr": 2_000_000_000, APT_CACHE: 0}}}}, PACKAGE,
+     "2000 MB are expected to be free on the file system of /usr, but 4 MB are"),
+    ({"simulation": {**SIMULATION, "sizes": {"chrony": {"/usr": 3_000_000, APT_CACHE: 3_000_000}}}, "paths": ONE_DISK}, PACKAGE,
+     "6 MB are expected to be free on the file system of /, but 4 MB are"),
+    ({"simulation": {**SIMULATION, "sizes": {"chrony": {"/usr": 2_000_000, APT_CACHE: 1_000_000}}}, "paths": ONE_DISK}, PACKAGE, None),
+    ({"simulation": {"error": "Held packages were changed", "held": ["chrony"]}, "packages": {"chrony": "4.3"}},
+     PACKAGE, "APT is expected to be able to install it, but says: Held packages were changed"),
+    ({"units": {"chrony.service": {"active": "inactive", "enabled": "masked", "need_daemon_reload": False, "since": None}},
+      "paths": {"/var/lib/systemd/deb-systemd-helper-masked/chrony.service": {**ETC, "type": "link"}}}, UNIT, None),
     ({"units": {"chrony.service": {"active": "inactive", "enabled": "masked", "need_daemon_reload": False, "since": None}}}, UNIT,
      "is masked, by /etc/systemd/system/chrony.service: ask who did it, then run systemctl unmask chrony.service"),
     ({"units": {"chrony.service": {"active": "inactive", "enabled": "masked-runtime", "need_daemon_reload": False, "since": None}}}, UNIT,
@@ -214,11 +223,17 @@ HOSTS = [  # what a host has, the resource, and the sentence; None where a run c
     ({"paths": {"/etc/chrony": {**ETC, "immutable": True}, "/etc/chrony/chrony.conf": None}}, CONF, "run chattr -i -a /etc/chrony there"),
     ({"paths": {"/opt": {**ETC, "free": 4_000_000}, "/": {**ETC, "free": 10**10}, "/opt/lab": None}},
      ("python_env", {"path": "/opt/lab/env", "requirements": ["a==1"]}), "64 MB are expected to be free on the file system of /opt, but 4 MB are"),
+    ({"paths": {"/opt": {**ETC, "free": 4_000_000}, "/opt/lab": ETC}, "python_envs": {"/opt/lab/env": {"a": "0"}}},
+     ("python_env", {"path": "/opt/lab/env", "requirements": ["a==1"]}), None),
+    ({"users": {"borg": {"home": "/old/borg", "group": "borg", "shell": "/bin/sh", "comment": "Backups", "uid": 997}}},
+     ("user", {"name": "borg", "home": "/srv/borg", "comment": "Backups"}), None),
     ({"users": {"borg": {"home": "/home/borg", "group": "staff", "shell": "/bin/bash", "comment": "", "uid": 1000}}},
      ("user", {"name": "borg", "home": "/srv/borg"}), "one is there with /home/borg and staff: it is somebody's"),
-    ({"users": {"borg": None}, "groups": {"borg": {"gid": 1000, "members": ["ann"]}}}, ("user", {"name": "borg", "home": "/srv/borg"}),
+    ({"users": {"borg": None}, "groups": {"borg": {"gid": 1000, "members": ["ann"], "local": True}}}, ("user", {"name": "borg", "home": "/srv/borg"}),
      "there is one with ann in it, who could then read what is the role's"),
-    ({"users": {"borg": None}, "groups": {"borg": {"gid": 1000, "members": []}}}, ("user", {"name": "borg", "home": "/srv/borg"}), None),
+    ({"users": {"borg": None}, "groups": {"borg": {"gid": 1000, "members": [], "local": True}}}, ("user", {"name": "borg", "home": "/srv/borg"}), None),
+    ({"users": {"borg": None}, "groups": {"borg": {"gid": 9, "members": [], "local": False}}}, ("user", {"name": "borg", "home": "/srv/borg"}),
+     "there is one of a directory service"),
     ({"paths": {"/srv/text": None}}, ("needs", {"directory": "/srv/text", "set_by": "lab_directory"}),
      "needs /srv/text: it is expected to be a directory on this host, too, because lab_directory names it, but nothing is there: make it"),
     ({"paths": {"/opt/lab": None}}, ("needs", {"directory": "/opt/lab", "set_by": "lab_directory"}), None),  # an earlier task brings it
@@ -233,16 +248,20 @@ def test_what_a_run_cannot_live_with_is_refused_before_it(has: dict[str, t.Any],
     bare = {"packages": {"chrony": None}, "paths": {"/usr": {**ETC, "free": 4_000_000}, "/opt/lab": None}, "python_envs": {"/opt/lab/env": None}}
     host = seen(**{**bare, **has})
     if sentence is None:
-        compute(resources(item), host, {("path", "/opt/lab")})
+        compute(resources(item), host, {("path", "/opt/lab"), ("unit", "chrony.service")})
         return
     with pytest.raises(PlanError, match=re.escape(sentence)):
-        compute(resources(item), host, {("path", "/opt/lab")})
+        compute(resources(item), host, {("path", "/opt/lab"), ("unit", "chrony.service")})
 
 
 def test_a_group_that_is_there_is_taken_and_a_service_of_a_new_package_is_restarted() -> None:
     """useradd makes no group of a name that is taken; and who lets packages start their services has it running with the old files."""
-    (user,) = compute(resources(("user", {"name": "borg", "home": "/srv/borg"})), seen(users={"borg": None}, groups={"borg": {"gid": 9, "members": []}}), set())
-    assert user.steps[0].args["group"] == "borg"
+    (user,) = compute(
+        resources(("user", {"name": "borg", "home": "/srv/borg"})), seen(users={"borg": None}, groups={"borg": {"gid": 9, "members": [], "local": True}}), set()
+    )
+    assert [(step.module, step.args.get("group")) for step in user.steps] == [("ansible.builtin.user", "borg")]
+    (user,) = compute(resources(("user", {"name": "borg", "home": "/srv/borg"})), seen(users={"borg": None}, groups={"borg": None}), set())
+    assert [step.module for step in user.steps] == ["ansible.builtin.group", "ansible.builtin.user"] and user.steps[1].args["group"] == "borg"
     changes = compute(resources(PACKAGE, CONF, UNIT), BARE_CHRONY, set())
     assert changes[2].steps[0].args["state"] == "restarted"
 
