@@ -45,6 +45,8 @@ class ActionModule(ActionBase):
         told = [_told(gate, roadmap) for gate in gates]
         if args.get("module"):
             result.update({key: value for key, value in told[0].items() if key in ("state", "passes", "reason", "conditions")})
+            if not told[0]["passes"]:
+                result["warnings"] = [told[0]["reason"]]  # a playbook of one module has no outcome that says it
             Ledger(constants.DEFAULT_LOCAL_TMP).note_gate(told[0]["module"], {key: told[0][key] for key in ("passes", "reason")})
         result.update(changed=False, msg=" ".join(gate["reason"] or f"The gate of {gate['module']} is open." for gate in told), gpulab_gates=told)
         return result

@@ -243,6 +243,19 @@ def test_a_play_in_which_hosts_wait_for_each_other_says_so() -> None:
                 assert play.get("strategy") == "ansible.builtin.linear", f"{path.name}: {play['name']}"
 
 
+def test_a_playbook_of_a_day_checks_how_it_was_called_whatever_limit_leaves() -> None:
+    """What they need is named with -e, and a play on localhost alone is dropped by any --limit."""
+    roadmap = yaml.safe_load((ROOT / "playbooks/files/roadmap.yml").read_text(encoding="utf-8"))
+    modules = {**roadmap["modules"], **roadmap["supports"]}
+    deploys = {"lab", "phase1", *(spec.get("playbook", name) for name, spec in modules.items())}
+    others = [path for path in sorted((ROOT / "playbooks").glob("*.yml")) if path.stem not in deploys]
+    assert len(others) >= 11
+    for path in others:
+        first = yaml.safe_load(path.read_text(encoding="utf-8"))[0]
+        assert first["hosts"] == "localhost:all" and first["any_errors_fatal"] and first["strategy"] == "ansible.builtin.linear", path.name
+        assert first["tasks"] and all(task["run_once"] and {"gpulab.expansion.call_needs", "gpulab.expansion.verdict"} & set(task) for task in first["tasks"])
+
+
 def test_specs_and_defaults_are_equal() -> None:
     for role in sorted(ROOT.glob("roles/*")):
         defaults = yaml.safe_load((role / "defaults" / "main.yml").read_text(encoding="utf-8")) or {}
