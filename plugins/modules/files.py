@@ -85,13 +85,13 @@ def write(wanted: dict[str, t.Any], exists: bool, new_content: bool) -> None:
     """A file gets its owner and mode before its name, so that no secret is ever readable by others."""
     path = wanted["path"]
     owner, group = pwd.getpwnam(wanted["owner"]).pw_uid, grp.getgrnam(wanted["group"]).gr_gid
-    target = path
+    handle, target = -1, path
     if wanted["type"] == "directory" and not exists:
         os.mkdir(path, 0o700)
     elif new_content:
         handle, target = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".gpulab-")
     try:
-        if target != path:
+        if handle >= 0:
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
                 stream.write(wanted["content"] or "")
                 stream.flush()

@@ -214,7 +214,7 @@ CALLS: list[tuple[dict[str, str], str, str]] = [
     ({"ANSIBLE_STRATEGY": "host_pinned"}, "phase1.yml --tags harbor", ""),
     ({}, "phase1.yml --start-at-task Back?up", "borg: its gate is expected to be judged in this run before anything else"),
     ({}, "phase1.yml --start-at-task Ship?the?logs", "elk: its gate is expected to be judged in this run before anything else"),
-    ({}, "phase1.yml --tags harbor,monitoring -e lab_preconditions={}", "set storage_node: true in lab_preconditions"),
+    ({}, 'phase1.yml --tags harbor,monitoring -e {"lab_preconditions":{}}', "set storage_node: true in lab_preconditions"),
     ({}, "playbooks/borg.yml", ""),
     ({}, "playbooks/authority.yml", ""),
     ({}, "playbooks/elk.yml --limit elk", ""),

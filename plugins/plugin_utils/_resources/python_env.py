@@ -66,7 +66,8 @@ class PythonEnv(Resource):
         index = ["--index-url", self.args["index_url"]] if self.args["index_url"] else []
         if self.args["index_url"].startswith("http://"):
             index += ["--trusted-host", str(urlsplit(self.args["index_url"]).hostname)]
-        args: Tree = {"virtualenv": self.key, "virtualenv_command": "/usr/bin/python3 -m venv"}
+        # services run it as accounts of their own, also where sudo has umask 077
+        args: Tree = {"virtualenv": self.key, "virtualenv_command": "/usr/bin/python3 -m venv", "umask": "0022"}
         if split_login(self.args["index_url"])[1]:
             # everybody sees the arguments of a process, so that what has a password goes through a file
             index_lines = [" ".join(index[at : at + 2]) for at in range(0, len(index), 2)]

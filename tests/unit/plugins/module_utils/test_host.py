@@ -34,6 +34,7 @@ def test_apt_writes_nothing_outside_a_folder_that_goes_away(tmp_path: pathlib.Pa
     ran = []
 
     def run(argv: list[str], environ_update: dict[str, str], **_more: str) -> tuple[int, str, str]:
+        assert pathlib.Path(argv[argv.index("-c") + 1]).read_text(encoding="ascii") == host.no_hooks()
         places = [option.partition("=")[2] for option in argv if option.startswith("Dir::")] + [environ_update["TMPDIR"]]
         ran.append((argv[-1], [pathlib.Path(place).is_relative_to(tmp_path) for place in places]))
         (pathlib.Path(environ_update["TMPDIR"]) / "apt-key.978pev.asc").touch()
